@@ -1,0 +1,29 @@
+"""Where everything lies in the bucket. Blocks lie as Thanos has them; what is Forebay's own lies under `forebay/`."""
+
+META = "meta.json"
+INDEX = "index"
+DELETION_MARK = "deletion-mark.json"
+
+FOREBAY = "forebay/"
+SEGMENTS = "forebay/segments/"
+QUARANTINE = "forebay/quarantine/"
+
+
+def block_key(ulid: str, path: str) -> str:
+    """A file of a block: `<ULID>/meta.json`, `<ULID>/chunks/000001`."""
+    return f"{ulid}/{path}"
+
+
+def partition_prefix(log_id: str, partition: int) -> str:
+    """Under which a partition's manifests lie, ascending by first offset."""
+    return f"{SEGMENTS}{log_id}/{partition}/"
+
+
+def manifest_key(log_id: str, partition: int, start: int) -> str:
+    """The manifest of the segment that begins at `start`."""
+    return f"{partition_prefix(log_id, partition)}{start:020}.json"
+
+
+def quarantine_key(log_id: str, partition: int, offset: int) -> str:
+    """A poison record, kept whole."""
+    return f"{QUARANTINE}{log_id}/{partition}/{offset:020}.json"

@@ -1,0 +1,108 @@
+"""The manifest: the object that says a segment is done, and the ledger in it (DESIGN section 5).
+
+Key: `forebay/segments/<log id>/<partition>/<start, 20 digits>.json`. Whoever creates it first decides
+the segment's end and recipe; everybody else adopts them. Nothing in it depends on who built it or when.
+"""
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+MANIFEST_VERSION = 1
+
+EndedBy = Literal["mark", "bytes", "idle", "shutdown", "replay"]
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything besides the records that decides a block's bytes. Times in ms, sizes in bytes."""
+
+    builder: int
+    """Raised with every change of the builder that changes bytes."""
+    external_labels: dict[str, str]
+    tenant_label: str
+    window: int
+    segment_interval: int
+    segment_max_bytes: int
+    max_age: int
+    max_future: int
+    max_windows: int
+
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON, lower-case hex."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    path: str
+    """Relative to the block: `chunks/000001`, `index`, `meta.json`."""
+    size: int
+    sha256: str
+
+
+class BlockEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    ulid: str
+    tenant: str
+    window: int
+    """Start of the window, ms."""
+    min_time: int
+    max_time: int
+    """First and last sample, inclusive, ms."""
+    series: int
+    samples: int
+    files: tuple[FileEntry, ...]
+
+
+class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Per tenant: samples = stored + duplicate + deduplicated + all rejected; floats and histograms together."""
+
+    records: int
+    samples: int
+    stored: int
+    duplicate: int
+    rejected: dict[str, int]
+    exemplars: int
+    metadata: int
+    deduplicated: int = 0
+
+    def balances(self) -> bool:
+        return self.samples == self.stored + self.duplicate + self.deduplicated + sum(self.rejected.values())
+
+
+class Quarantined(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record that could not be decoded; its bytes are in the quarantine under the same offset."""
+
+    offset: int
+    tenant: str
+    reason: str
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    log_id: str
+    partition: int
+    start: int
+    """A, the first offset of the segment; where the previous manifest ended."""
+    end: int
+    """B, one behind the last record."""
+    first_append_time: int
+    last_append_time: int
+    ended_by: EndedBy
+    recipe: Recipe
+    recipe_digest: str
+    blocks: tuple[BlockEntry, ...]
+    """Ascending by (tenant, window)."""
+    ledger: dict[str, Ledger]
+    """By tenant."""
+    quarantined: tuple[Quarantined, ...] = ()
+    gap: tuple[int, int] | None = None
+    """Offsets [from, to) that the log had lost before they were read; `from` is `start`."""
+    version: int = MANIFEST_VERSION
+
+    def encode(self) -> bytes:
+        """Canonical bytes: the same manifest is the same object."""
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Manifest":
+        """Raises msgspec.DecodeError (also its subclass ValidationError)."""
+        return msgspec.json.decode(data, type=cls)
