@@ -2,7 +2,8 @@
 
 This module, `forebay.clock` and `forebay.units` are the floor of the house: they import nothing else of it, and every
 package may import them. Packages subclass these where a caller must tell two cases apart; nothing else may be raised on
-purpose across a package's border. Messages are lower case, carry values as fields, and name the operator's next command in `hint`.
+purpose across a package's border. Messages are lower case, carry values as fields, and name the operator's next command
+in `hint`.
 """
 
 
