@@ -1,0 +1,121 @@
+"""How each real peer is had: from Debian's packages or a Go module, by name, cached outside the clone.
+
+`python -m tests.peers` sets up what is missing. A recipe either leaves a whole directory or nothing: it works in a
+temporary one beside it and renames.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path(os.environ.get("FOREBAY_PEERS") or Path.home() / ".cache" / "forebay" / "peers")
+
+
+class PeerMissingError(Exception):
+    """This peer is not here and could not be had; the message says why."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One peer: the directory under the cache, its programs relative to that, and how it comes there."""
+
+    directory: str
+    programs: dict[str, str]
+    make: Callable[[Path], None]
+
+    def program(self, name: str) -> Path:
+        return CACHE / self.directory / self.programs[name]
+
+    def present(self) -> bool:
+        return all(self.program(name).exists() for name in self.programs)
+
+    def install(self) -> None:
+        """Makes the peer if it is not there; raises PeerMissingError."""
+        if self.present():
+            return
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE, prefix=f".{self.directory}-") as scratch:
+            made = Path(scratch) / "made"
+            made.mkdir()
+            try:
+                self.make(made)
+            except (OSError, subprocess.CalledProcessError) as error:
+                detail = getattr(error, "stderr", None) or str(error)
+                raise PeerMissingError(f"{self.directory}: {detail.strip()[-500:]}") from error
+            target = CACHE / self.directory
+            shutil.rmtree(target, ignore_errors=True)
+            made.rename(target)
+
+
+def _run(*command: str | Path, cwd: Path | None = None, **environment: str) -> str:
+    result = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=os.environ | environment,
+        check=True,
+        text=True,
+        capture_output=True,
+    )
+    return result.stdout
+
+
+def _debian(package: str) -> Callable[[Path], None]:
+    """Unpacks a Debian package without installing it; lists and archives live in the cache, so no root is needed."""
+
+    def make(target: Path) -> None:
+        apt = CACHE / "apt"
+        options = [f"-oDir::State={apt}/state", f"-oDir::Cache={apt}/cache", "-oAPT::Sandbox::User="]
+        for folder in ("state/lists/partial", "cache/archives/partial"):
+            (apt / folder).mkdir(parents=True, exist_ok=True)
+        _run("apt-get", "-qq", *options, "update")
+        _run("apt-get", "-qq", *options, "download", package, cwd=target)
+        (archive,) = target.glob("*.deb")
+        _run("dpkg-deb", "-x", archive, target)
+        archive.unlink()
+
+    return make
+
+
+def _go_module(module: str, *packages: str) -> Callable[[Path], None]:
+    """Builds programs of a module whose go.mod has replace directives, which `go install` refuses."""
+
+    def make(target: Path) -> None:
+        described = json.loads(_run("go", "mod", "download", "-json", module, GOFLAGS="-mod=mod"))
+        source = target / "source"
+        shutil.copytree(described["Dir"], source)
+        for path in [source, *source.rglob("*")]:
+            path.chmod(path.stat().st_mode | 0o200)
+        (source / "go.work").unlink(missing_ok=True)
+        _run("go", "build", "-o", f"{target}/", *packages, cwd=source, GOWORK="off")
+        shutil.rmtree(source)
+
+    return make
+
+
+PEERS = {
+    "prometheus-2.42": Recipe(
+        "prometheus-2.42",
+        {"prometheus": "usr/bin/prometheus", "promtool": "usr/bin/promtool"},
+        _debian("prometheus"),
+    ),
+    "node-exporter": Recipe(
+        "node-exporter-1.5",
+        {"node-exporter": "usr/bin/prometheus-node-exporter"},
+        _debian("prometheus-node-exporter"),
+    ),
+    "victoria-metrics": Recipe(
+        "victoria-metrics-1.79",
+        {"victoria-metrics": "usr/bin/victoria-metrics"},
+        _debian("victoria-metrics"),
+    ),
+    "prometheus-3.15": Recipe(
+        "prometheus-3.15",
+        {"prometheus": "prometheus", "promtool": "promtool"},
+        _go_module("github.com/prometheus/prometheus@v0.315.0", "./cmd/prometheus", "./cmd/promtool"),
+    ),
+}
