@@ -1,0 +1,98 @@
+"""The load of every benchmark: remote-write 1.0 requests of counters and gauges, made before the clock starts.
+
+Each request holds `samples_per_request` series of one sample each, as Prometheus sends them; labels take about 280 bytes
+a series, 10 labels, pods and paths as a cluster has them. Bodies are snappy-compressed and rotate through all series.
+"""
+
+import random
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cramjam
+
+SCRAPE_INTERVAL_MS = 15_000
+_WINDOW_MS = 7_200_000
+
+
+@dataclass(frozen=True)
+class Load:
+    series: int
+    scrapes: int
+    samples_per_request: int = 2000
+
+    @property
+    def samples(self) -> int:
+        return self.series * self.scrapes
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
+
+
+def _labels(index: int) -> bytes:
+    """Ten labels in canonical order; series of one target share all but the last few."""
+    target, metric = divmod(index, 500)
+    pairs = {
+        "__name__": f"bench_requests_handled_{metric % 125:03}_total",
+        "cluster": "eu-west-1-prod",
+        "container": f"checkout-{target % 17}",
+        "handler": f"/api/v2/orders/{metric // 125}/items",
+        "instance": f"10.{target >> 16 & 255}.{target >> 8 & 255}.{target & 255}:9090",
+        "job": f"pods-{target % 29}",
+        "method": ("GET", "POST", "PUT", "DELETE")[metric % 4],
+        "namespace": f"team-{target % 23}-prod",
+        "pod": f"checkout-{target % 17}-7d9f8b6c5d-{target * 2654435761 & 0xFFFFF:05x}",
+        "status_code": ("200", "404", "500")[metric % 3],
+    }
+    return b"".join(
+        _field(1, _field(1, name.encode()) + _field(2, value.encode())) for name, value in sorted(pairs.items())
+    )
+
+
+class _Request:
+    """One request's uncompressed bytes, whose values and times are rewritten in place for each scrape."""
+
+    def __init__(self, first: int, count: int, at_ms: int) -> None:
+        body = bytearray()
+        self._at: list[int] = []
+        self._values = [float(index % 1000) for index in range(first, first + count)]
+        for index in range(first, first + count):
+            sample = b"\x09" + bytes(8) + b"\x10" + _varint(at_ms)
+            entry = _labels(index) + _field(2, sample)
+            body += b"\x0a" + _varint(len(entry)) + entry
+            self._at.append(len(body) - len(sample) + 1)
+        self.body = body
+
+    def at(self, time_ms: int, chance: random.Random) -> bytes:
+        """The compressed body of one scrape: three counters to one noisy gauge."""
+        stamp = b"\x10" + _varint(time_ms)
+        for slot, at in enumerate(self._at):
+            if slot % 4 == 3:
+                self._values[slot] = chance.random() * 100
+            else:
+                self._values[slot] += slot % 7 and chance.randrange(50)
+            struct.pack_into("<d", self.body, at, self._values[slot])
+            self.body[at + 8 : at + 8 + len(stamp)] = stamp
+        return bytes(cramjam.snappy.compress_raw(self.body))
+
+
+def bodies(load: Load, now_ms: int, seed: int = 1) -> Iterator[bytes]:
+    """All requests in the order of sending, scrape by scrape; times lie in the two-hour window before the present."""
+    chance = random.Random(seed)
+    end = now_ms // _WINDOW_MS * _WINDOW_MS - 60_000
+    start = end - load.scrapes * SCRAPE_INTERVAL_MS
+    step = load.samples_per_request
+    requests = [_Request(first, min(step, load.series - first), start) for first in range(0, load.series, step)]
+    for scrape in range(load.scrapes):
+        for request in requests:
+            yield request.at(start + scrape * SCRAPE_INTERVAL_MS, chance)
