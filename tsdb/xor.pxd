@@ -3,7 +3,7 @@
 Values are 64-bit patterns throughout: a stale marker is a signalling NaN and must never pass through float arithmetic.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tsdb.bits cimport BitReader, get_bits, put_bits
 
