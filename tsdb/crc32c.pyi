@@ -1,0 +1,11 @@
+from typing_extensions import Buffer
+
+def crc32c(data: Buffer, crc: int = 0) -> int:
+    """CRC32C of `data`, continued from `crc`: `crc32c(b, crc32c(a)) == crc32c(a + b)`.
+
+    Reflected polynomial 0x82F63B78, init and xorout all ones; blocks store it big endian. Uses the processor's own
+    instruction where it has one.
+    """
+
+def crc32c_portable(data: Buffer, crc: int = 0) -> int:
+    """The same by tables, eight bytes at a time: what `crc32c` is where the instruction is missing."""
