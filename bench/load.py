@@ -1,7 +1,8 @@
 """The load of every benchmark: remote-write 1.0 requests of counters and gauges, made before the clock starts.
 
-Each request holds `samples_per_request` series of one sample each, as Prometheus sends them; labels take about 280 bytes
-a series, 10 labels, pods and paths as a cluster has them. Bodies are snappy-compressed and rotate through all series.
+Each request holds `samples_per_request` series of one sample each, as Prometheus sends them. A series has 10 labels of
+about 280 bytes in all, as pods and paths of a cluster have them. Bodies are compressed with snappy, and rotate through
+all series.
 """
 
 import random

@@ -1,0 +1,169 @@
+"""The runs: each starts what it measures anew, gives it the load, and returns its figures."""
+
+import contextlib
+import json
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.load import SCRAPE_INTERVAL_MS, Load
+from bench.process import Measured, forebay
+from bench.send import Sent, send
+from tests.peers.process import free_port
+from tests.peers.recipes import PEERS
+
+SETTLE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one run cost; CPU without the start of the process."""
+
+    samples: int
+    cpu_seconds: float
+    wall_seconds: float
+    memory_ready: int
+    memory_full: int
+    memory_peak: int
+    sent: Sent | None = None
+    stored_bytes: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Samples per CPU-second."""
+        return self.samples / self.cpu_seconds
+
+
+@contextlib.contextmanager
+def workplace(interval: str) -> Iterator[tuple[Path, Path]]:
+    """A settings file and a data directory that vanish."""
+    with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
+        settings = Path(scratch) / "forebay.yaml"
+        settings.write_text(
+            json.dumps({"segment": {"interval": interval, "grace": "1s"}, "self_metrics": {"enabled": False}})
+        )
+        yield settings, Path(scratch) / "data"
+
+
+def _status(port: int) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/status", timeout=60) as answer:
+        body: dict[str, Any] = json.loads(answer.read())
+        return body
+
+
+def _wait(port: int, field: str, seconds: float = 900) -> None:
+    """Until every partition's `field` has reached the log's end."""
+    deadline = time.monotonic() + seconds
+    while any((row[field] or 0) < row["end_offset"] for row in _status(port)["partitions"]):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{field} did not reach the end of the log: {_status(port)['partitions']}")
+        time.sleep(0.2)
+
+
+def _block_bytes(bucket: Path) -> int:
+    return sum(path.stat().st_size for path in bucket.glob("[0-9A-Z]*/**/*") if path.is_file())
+
+
+def gateway(load: Load, bodies: Sequence[bytes], settings: Path, data: Path) -> Figures:
+    """Socket to log: `forebay gateway` alone, every request acknowledged after its commit was synced."""
+    port = free_port()
+    with forebay("gateway", port, settings, data, data.parent / "gateway.log") as process:
+        process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
+        ready, before = process.memory(), process.cpu_seconds()
+        sent = send(port, bodies)
+        cpu = process.cpu_seconds() - before
+        figures = Figures(load.samples, cpu, sent.seconds, ready, process.memory(), process.peak_memory(), sent)
+        process.stop()
+    return figures
+
+
+def start_cost(role: str, settings: Path, data: Path) -> float:
+    """CPU seconds that a role needs until it is ready with nothing to do."""
+    port = free_port()
+    with forebay(role, port, settings, data, data.parent / "start.log") as process:
+        process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
+        cost = process.cpu_seconds()
+        process.kill()
+    return cost
+
+
+def consumer(load: Load, settings: Path, data: Path, started: float) -> Figures:
+    """Log to published blocks: `forebay consumer` over a log that is full already. `started` is its own start's CPU."""
+    port = free_port()
+    began = time.monotonic()
+    with forebay("consumer", port, settings, data, data.parent / "consumer.log") as process:
+        process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
+        ready = process.memory()
+        _wait(port, "manifest_end")
+        cpu, wall = process.cpu_seconds() - started, time.monotonic() - began
+        figures = Figures(
+            load.samples,
+            cpu,
+            wall,
+            ready,
+            process.memory(),
+            process.peak_memory(),
+            stored_bytes=_block_bytes(data / "bucket"),
+        )
+        process.stop()
+    return figures
+
+
+def end_to_end(load: Load, bodies: Sequence[bytes], settings: Path, data: Path) -> Figures:
+    """Socket to published blocks: `forebay all-in-one`, from the first request until everything is in the bucket."""
+    port = free_port()
+    with forebay("all-in-one", port, settings, data, data.parent / "all-in-one.log") as process:
+        process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
+        ready, before = process.memory(), process.cpu_seconds()
+        sent = send(port, bodies)
+        _wait(port, "position")
+        full = process.memory()
+        _wait(port, "manifest_end")
+        figures = Figures(
+            load.samples,
+            process.cpu_seconds() - before,
+            sent.seconds,
+            ready,
+            full,
+            process.peak_memory(),
+            sent,
+            _block_bytes(data / "bucket"),
+        )
+        process.stop()
+    return figures
+
+
+def victoria_metrics(load: Load, bodies: Sequence[bytes], directory: Path) -> Figures:
+    """The peer under the same load, until its data is flushed to parts."""
+    port = free_port()
+    directory.mkdir(parents=True, exist_ok=True)
+    process = Measured(
+        [
+            PEERS["victoria-metrics"].program("victoria-metrics"),
+            f"-storageDataPath={directory / 'vm'}",
+            f"-httpListenAddr=127.0.0.1:{port}",
+            "-retentionPeriod=12",
+            "-loggerLevel=WARN",
+        ],
+        directory / "vm.log",
+    )
+    url = f"http://127.0.0.1:{port}"
+    with process:
+        process.wait_ready(f"{url}/health")
+        ready, before = process.memory(), process.cpu_seconds()
+        sent = send(port, bodies)
+        urllib.request.urlopen(f"{url}/internal/force_flush", timeout=60).close()
+        time.sleep(SETTLE_SECONDS)
+        cpu = process.cpu_seconds() - before
+        figures = Figures(load.samples, cpu, sent.seconds, ready, process.memory(), process.peak_memory(), sent)
+        process.stop()
+    return figures
+
+
+def times_real_time(load: Load, figures: Figures) -> float:
+    """How much faster than it happened a full log is replayed, at the load's scrape interval."""
+    return load.scrapes * SCRAPE_INTERVAL_MS / 1000 / figures.wall_seconds
