@@ -83,7 +83,10 @@ class Bucket(Protocol):
         ...
 
     def list_dirs(self, prefix: str) -> Iterator[str]:
-        """The distinct next path parts under `prefix` ("" or ending in "/") that have objects below them, ascending."""
+        """The distinct next path parts under `prefix` ("" or ending in "/") that have objects below them.
+
+        Ascending by key bytes, the slash behind the part included.
+        """
         ...
 
     def download(self, key: str, target: Path) -> None:

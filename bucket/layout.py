@@ -6,7 +6,9 @@ DELETION_MARK = "deletion-mark.json"
 
 FOREBAY = "forebay/"
 SEGMENTS = "forebay/segments/"
+ROLLUPS = "forebay/rollups/"
 QUARANTINE = "forebay/quarantine/"
+PROBES = "forebay/probes/"
 
 
 def block_key(ulid: str, path: str) -> str:
@@ -22,6 +24,16 @@ def partition_prefix(log_id: str, partition: int) -> str:
 def manifest_key(log_id: str, partition: int, start: int) -> str:
     """The manifest of the segment that begins at `start`."""
     return f"{partition_prefix(log_id, partition)}{start:020}.json"
+
+
+def rollup_prefix(log_id: str, partition: int) -> str:
+    """Under which a partition's rolled-up manifests lie, ascending by first offset."""
+    return f"{ROLLUPS}{log_id}/{partition}/"
+
+
+def rollup_key(log_id: str, partition: int, start: int, end: int) -> str:
+    """Many manifests in one object: those of the segments from offset `start` to `end`."""
+    return f"{rollup_prefix(log_id, partition)}{start:020}-{end:020}.json"
 
 
 def quarantine_key(log_id: str, partition: int, offset: int) -> str:
