@@ -1,7 +1,7 @@
 from typing_extensions import Buffer
 
 def crc32c(data: Buffer, crc: int = 0) -> int:
-    """CRC32C of `data`, continued from `crc`: `crc32c(b, crc32c(a)) == crc32c(a + b)`.
+    """Castagnoli's checksum of `data`, continued from `crc`, the checksum of what comes before it.
 
     Reflected polynomial 0x82F63B78, init and xorout all ones; blocks store it big endian. Uses the processor's own
     instruction where it has one.

@@ -103,9 +103,10 @@ def test_histogram_samples_are_counted_apart(tmp_path: Path) -> None:
 def test_label_order_is_checked(tmp_path: Path, label_sets: list[Labels], message: str) -> None:
     writer = BlockWriter(tmp_path / "block")
     writer.add_symbols(SYMBOLS)
+    for label_set in label_sets[:-1]:
+        writer.add(label_set, [chunk(0, 1)])
     with pytest.raises(ValueError, match=message):
-        for label_set in label_sets:
-            writer.add(label_set, [chunk(0, 1)])
+        writer.add(label_sets[-1], [chunk(0, 1)])
     with pytest.raises(ValueError, match="had an error"):
         writer.finish()
     writer.abort()

@@ -1,0 +1,7 @@
+"""What is wrong with bytes that were read; see forebay.errors for what a caller does next."""
+
+from forebay.errors import InvalidData
+
+
+class CorruptBlock(InvalidData):
+    """A file of a block is not what its format says: index, segment, meta.json or tombstones."""
