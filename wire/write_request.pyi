@@ -1,11 +1,13 @@
 from typing import NamedTuple
 
+from typing_extensions import Buffer
+
 class Rejection(NamedTuple):
     """One refused series or sample, for the answer to the sender."""
 
     reason: str
     series: str
-    """The label set as {a="b", …}, shortened to 200 characters, undecodable bytes replaced."""
+    """The label set as {a="b", …}, shortened to 200 characters, undecodable bytes replaced; a metric family as its name."""
     timestamp: int | None
 
 class Routed(NamedTuple):
@@ -19,7 +21,10 @@ class Routed(NamedTuple):
     exemplars: int
     metadata: int
     rejected: dict[str, int]
-    """Reason to count of refused samples; a series refused as a whole counts each of its samples, at least one."""
+    """Reason to count of refused samples; a series refused as a whole counts each of its samples, at least one.
+
+    An exemplar or a metadata entry that is refused counts one.
+    """
     examples: list[Rejection]
     """The first few refusals, at most `max_examples`."""
 
@@ -29,7 +34,10 @@ REASONS: tuple[str, ...]
 class Router:
     """The walk over a remote-write 1.0 WriteRequest: validates, makes labels canonical, hashes, routes.
 
-    Rules, in the order they are checked: see `REASONS` in write_request.pyx and docs/remote-write.md.
+    Rules, in the order they are checked: `REASONS`; their meaning is in docs/remote-write.md. Every TimeSeries entry of
+    a record begins with its labels in canonical form (wire/canonical.pxd), and holds nothing but fields 1 to 4. A series
+    without samples, histograms and exemplars is neither written nor refused: remote write does not forbid it, and there
+    is nothing to lose. A router keeps nothing between calls: any number of threads may use it at once.
     """
 
     def __init__(
@@ -39,12 +47,19 @@ class Router:
         max_record_bytes: int = 900 * 1024,
         max_label_pairs: int = 1024,
         max_examples: int = 10,
-    ) -> None: ...
-    def route(self, body: bytes | bytearray | memoryview, seed: int, min_time: int, max_time: int) -> Routed:
+    ) -> None:
+        """A series that does not fit `max_record_bytes` is split between samples, its labels repeated.
+
+        Raises:
+            ValueError: a setting is out of its range; at most 100 examples can be kept.
+        """
+    def route(self, body: Buffer, seed: int, min_time: int, max_time: int) -> Routed:
         """Walks one decompressed body without the GIL; good series are routed whatever the others are.
 
-        `seed` is `tenant_seed(tenant)`; samples outside [min_time, max_time] (ms) are refused one by one.
+        `seed` is `tenant_seed(tenant)`; samples outside [min_time, max_time] (ms) are refused one by one. Memory beyond
+        the records stays a small multiple of the body, whatever the body holds.
 
         Raises:
             InvalidData: not a WriteRequest at all (truncated, wrong wire type, overlong varint): nothing is routed.
+            MemoryError: nothing is routed.
         """

@@ -1,0 +1,136 @@
+"""Routing the slow way: protobuf's own decoder, Python's sort, mmh3; without regard to the size of records."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import mmh3
+
+from tests.wire.histogram_oracle import histogram_is_valid
+from tests.wire.labels_oracle import canonical, is_text, label_fields
+from tests.wire.messages import WriteRequest
+from tests.wire.test_hashing import slow_jump
+
+
+@dataclass
+class Outcome:
+    """By partition: (canonical labels, serialised samples, exemplars, histograms) per entry, in order."""
+
+    entries: dict[int, list[tuple[bytes, list[bytes], list[bytes], list[bytes]]]] = field(default_factory=dict)
+    metadata: dict[int, list[bytes]] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
+    series: int = 0
+    samples: int = 0
+    histograms: int = 0
+    exemplars: int = 0
+
+
+def partition(data: bytes, seed: int, partitions: int) -> int:
+    return slow_jump(mmh3.hash64(data, seed, signed=False)[0], partitions)
+
+
+def label_refusal(pairs: list[tuple[bytes, bytes]], max_pairs: int) -> str:
+    kept = sorted(pair for pair in pairs if pair[1])
+    names = [name for name, _ in kept]
+    if any(not name for name, _ in pairs):
+        return "empty_label_name"
+    if not all(is_text(text) for pair in pairs for text in pair):
+        return "invalid_utf8"
+    if len(kept) > max_pairs:
+        return "too_many_labels"
+    if len(set(names)) != len(names):
+        return "duplicate_label"
+    return "" if b"__name__" in names else "missing_name"
+
+
+def _exemplar_is_text(exemplar: Any) -> bool:
+    return all(is_text(label.name) and is_text(label.value) for label in exemplar.labels)
+
+
+def _serialized(message: Any) -> bytes:
+    data: bytes = message.SerializeToString(deterministic=True)
+    return data
+
+
+@dataclass
+class _Rules:
+    min_time: int
+    max_time: int
+    max_label_pairs: int
+    rejected: Counter[str]
+
+    def _bounds(self, timestamp: int) -> str:
+        if timestamp < self.min_time:
+            return "out_of_bounds_past"
+        return "out_of_bounds_future" if timestamp > self.max_time else ""
+
+    def _good(self, messages: Any, refusal: Callable[[Any], str]) -> list[bytes]:
+        kept = []
+        for message in messages:
+            if reason := refusal(message):
+                self.rejected[reason] += 1
+            else:
+                kept.append(_serialized(message))
+        return kept
+
+    def samples(self, series: Any) -> list[bytes]:
+        return self._good(series.samples, lambda each: self._bounds(each.timestamp))
+
+    def histograms(self, series: Any) -> list[bytes]:
+        return self._good(
+            series.histograms,
+            lambda each: self._bounds(each.timestamp) or ("" if histogram_is_valid(each) else "invalid_histogram"),
+        )
+
+    def exemplars(self, series: Any) -> list[bytes]:
+        return self._good(series.exemplars, lambda each: "" if _exemplar_is_text(each) else "invalid_utf8")
+
+    def metadata_refusal(self, metadata: Any) -> str:
+        name = metadata.metric_family_name
+        if not all(map(is_text, (name, metadata.help, metadata.unit))):
+            return "invalid_utf8"
+        return "" if name else "missing_name"
+
+
+def route(
+    body: bytes, seed: int, min_time: int, max_time: int, *, partitions: int, max_label_pairs: int = 1024
+) -> Outcome:
+    out = Outcome()
+    rules = _Rules(min_time, max_time, max_label_pairs, out.rejected)
+    request = WriteRequest.FromString(body)
+    for series in request.timeseries:
+        pairs = [(label.name, label.value) for label in series.labels]
+        if refusal := label_refusal(pairs, max_label_pairs):
+            out.rejected[refusal] += max(1, len(series.samples) + len(series.histograms))
+            continue
+        kept = rules.samples(series), rules.exemplars(series), rules.histograms(series)
+        if any(kept):
+            labels = canonical(pairs)
+            out.entries.setdefault(partition(labels, seed, partitions), []).append((labels, *kept))
+            out.series += 1
+            out.samples += len(kept[0])
+            out.exemplars += len(kept[1])
+            out.histograms += len(kept[2])
+    for metadata in request.metadata:
+        if refusal := rules.metadata_refusal(metadata):
+            out.rejected[refusal] += 1
+        else:
+            place = partition(metadata.metric_family_name, seed, partitions)
+            out.metadata.setdefault(place, []).append(_serialized(metadata))
+    return out
+
+
+def read_records(records: list[tuple[int, bytes]]) -> Outcome:
+    """What a reader of the log finds, in the same terms."""
+    out = Outcome()
+    for place, record in records:
+        request = WriteRequest.FromString(record)
+        for series in request.timeseries:
+            kinds = (series.samples, series.exemplars, series.histograms)
+            messages = [[_serialized(message) for message in each] for each in kinds]
+            labels = label_fields((label.name, label.value) for label in series.labels)
+            out.entries.setdefault(place, []).append((labels, messages[0], messages[1], messages[2]))
+        for metadata in request.metadata:
+            out.metadata.setdefault(place, []).append(_serialized(metadata))
+    return out

@@ -1,0 +1,140 @@
+"""Which bytes go into which record: made while a request is walked, carried out once all of it is known to be good.
+
+An entry is a range of the request's body, or of the scratch buffer where it had to be written anew. So good entries are
+copied once, straight into their record, and a request that turns out malformed has cost nothing but the plan.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+from wire.cursor cimport varint_size, write_varint
+
+cdef enum:
+    IN_SCRATCH = 0x80000000u
+    IS_METADATA = 0x40000000u
+    PLACE_MASK = 0x3FFFFFFF
+    NO_RECORD = 0xFFFFFFFFu
+
+cdef struct Entry:
+    uint32_t offset
+    uint32_t size
+    uint32_t place  # the partition, then the index of the record; and the two flags above
+
+cdef struct Record:
+    uint32_t partition
+    uint32_t size
+    uint8_t* end    # where its next byte goes
+
+cdef struct Plan:
+    Entry* entries
+    size_t count
+    size_t room
+    uint8_t* scratch
+    size_t scratch_size
+    size_t scratch_room
+    Record* records
+    size_t record_count
+    size_t record_room
+
+cdef inline void plan_free(Plan* plan) noexcept nogil:
+    free(plan.entries)
+    free(plan.scratch)
+    free(plan.records)
+    memset(plan, 0, sizeof(Plan))
+
+cdef inline void* _grown(void* data, size_t* room, size_t needed, size_t item) noexcept nogil:
+    """The array with room for `needed` items; NULL where there is no memory for them, and nothing has changed."""
+    cdef size_t wanted = room[0] + room[0] // 2
+    if needed <= room[0]:
+        return data
+    if wanted < needed:
+        wanted = needed
+    if wanted < 1024:
+        wanted = 1024
+    data = realloc(data, wanted * item)
+    if data != NULL:
+        room[0] = wanted
+    return data
+
+cdef inline int plan_reserve(Plan* plan, size_t size) noexcept nogil:
+    """Room for `size` more bytes of scratch; pointers into it are void afterwards. -1 without memory."""
+    cdef void* scratch
+    if plan.scratch_size + size > NO_RECORD:
+        return -1
+    scratch = _grown(plan.scratch, &plan.scratch_room, plan.scratch_size + size, 1)
+    if scratch == NULL:
+        return -1
+    plan.scratch = <uint8_t*>scratch
+    return 0
+
+cdef inline int plan_add(Plan* plan, size_t offset, size_t size, uint32_t place) noexcept nogil:
+    cdef Entry* entry
+    cdef void* entries = _grown(plan.entries, &plan.room, plan.count + 1, sizeof(Entry))
+    if entries == NULL:
+        return -1
+    plan.entries = <Entry*>entries
+    entry = &plan.entries[plan.count]
+    entry.offset = <uint32_t>offset
+    entry.size = <uint32_t>size
+    entry.place = place
+    plan.count += 1
+    return 0
+
+cdef inline int _add_record(Plan* plan, uint32_t partition) noexcept nogil:
+    cdef void* records = _grown(plan.records, &plan.record_room, plan.record_count + 1, sizeof(Record))
+    if records == NULL:
+        return -1
+    plan.records = <Record*>records
+    plan.records[plan.record_count].partition = partition
+    plan.records[plan.record_count].size = 0
+    plan.records[plan.record_count].end = NULL
+    plan.record_count += 1
+    return 0
+
+cdef inline uint64_t entry_bytes(uint64_t size) noexcept nogil:
+    """Of an entry as a record's field: tag, length, payload."""
+    return 1 + varint_size(size) + size
+
+cdef inline int plan_records(Plan* plan, uint32_t partitions, uint32_t max_record_bytes) noexcept nogil:
+    """Gives each entry its record, in order; an entry that no longer fits its partition's record begins the next."""
+    cdef uint32_t* current = <uint32_t*>malloc(partitions * sizeof(uint32_t))
+    cdef Entry* entry
+    cdef uint32_t partition, record
+    cdef uint64_t size
+    cdef size_t i
+    if current == NULL:
+        return -1
+    memset(current, 0xFF, partitions * sizeof(uint32_t))
+    for i in range(plan.count):
+        entry = &plan.entries[i]
+        partition = entry.place & PLACE_MASK
+        record = current[partition]
+        size = entry_bytes(entry.size)
+        if record == NO_RECORD or plan.records[record].size + size > max_record_bytes:
+            record = <uint32_t>plan.record_count
+            if _add_record(plan, partition) < 0:
+                free(current)
+                return -1
+            current[partition] = record
+        plan.records[record].size += <uint32_t>size
+        entry.place = (entry.place & ~<uint32_t>PLACE_MASK) | record
+    free(current)
+    return 0
+
+cdef inline void plan_write(Plan* plan, const uint8_t* body) noexcept nogil:
+    """Copies every entry to its record, whose `end` must stand at the start of `size` bytes."""
+    cdef const Entry* entry
+    cdef Record* record
+    cdef const uint8_t* source
+    cdef uint8_t* p
+    cdef size_t i
+    for i in range(plan.count):
+        entry = &plan.entries[i]
+        record = &plan.records[entry.place & PLACE_MASK]
+        source = <const uint8_t*>plan.scratch if entry.place & IN_SCRATCH else body
+        p = record.end
+        p[0] = 0x1A if entry.place & IS_METADATA else 0x0A
+        p = write_varint(p + 1, entry.size)
+        memcpy(p, source + entry.offset, entry.size)
+        record.end = p + entry.size
