@@ -7,7 +7,7 @@ class Rejection(NamedTuple):
 
     reason: str
     series: str
-    """The label set as {a="b", …}, shortened to 200 characters, undecodable bytes replaced; a metric family as its name."""
+    """The label set as {a="b", …}, or the metric family; shortened to 200 characters, undecodable bytes replaced."""
     timestamp: int | None
 
 class Routed(NamedTuple):
@@ -35,9 +35,9 @@ class Router:
     """The walk over a remote-write 1.0 WriteRequest: validates, makes labels canonical, hashes, routes.
 
     Rules, in the order they are checked: `REASONS`; their meaning is in docs/remote-write.md. Every TimeSeries entry of
-    a record begins with its labels in canonical form (wire/canonical.pxd), and holds nothing but fields 1 to 4. A series
-    without samples, histograms and exemplars is neither written nor refused: remote write does not forbid it, and there
-    is nothing to lose. A router keeps nothing between calls: any number of threads may use it at once.
+    a record begins with its labels in canonical form (wire/canonical.pxd), and holds nothing but fields 1 to 4. A
+    series without samples, histograms and exemplars is neither written nor refused: remote write does not forbid it,
+    and there is nothing to lose. A router keeps nothing between calls: any number of threads may use it at once.
     """
 
     def __init__(
