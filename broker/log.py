@@ -25,7 +25,7 @@ class Record(NamedTuple):
     """A record as the log holds it.
 
     `append_time` is milliseconds since the epoch, given by the log, and never goes back within a partition; offsets
-    rise by at least one.
+    rise by at least one. A `damaged` record keeps its place and its append time, and belongs in the quarantine.
     """
 
     partition: int
@@ -34,6 +34,8 @@ class Record(NamedTuple):
     key: bytes
     value: bytes
     headers: Headers = ()
+    damaged: str = ""
+    """Why the log could not give this record's value back, which is empty then; a sound record has "" here."""
 
 
 class LogUnavailable(Retryable):

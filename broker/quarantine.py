@@ -1,0 +1,96 @@
+"""Quarantine: where a record goes that cannot be decoded, so that it pins no partition and is not lost either."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from broker.log import Record
+from forebay.errors import ForebayError, InvalidData
+
+FORMAT_VERSION = 1
+
+
+class RecordId(NamedTuple):
+    """A record's place, for ever the same."""
+
+    log_id: str
+    partition: int
+    offset: int
+
+
+class NotQuarantined(ForebayError):
+    """There is no such record in the quarantine."""
+
+
+class QuarantinedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole record, and why it is here. As JSON: bytes are base64, fields stand in this order, one line."""
+
+    log_id: str
+    partition: int
+    offset: int
+    append_time: int
+    reason: str
+    key: bytes
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes
+    version: int = FORMAT_VERSION
+
+    @classmethod
+    def of(cls, log_id: str, record: Record, reason: str) -> "QuarantinedRecord":
+        return cls(
+            log_id=log_id,
+            partition=record.partition,
+            offset=record.offset,
+            append_time=record.append_time,
+            reason=reason,
+            key=record.key,
+            headers=record.headers,
+            value=record.value,
+        )
+
+    @property
+    def id(self) -> RecordId:
+        return RecordId(self.log_id, self.partition, self.offset)
+
+    def record(self) -> Record:
+        """The record as the log gave it, for another attempt."""
+        return Record(self.partition, self.offset, self.append_time, self.key, self.value, self.headers)
+
+    def encode(self) -> bytes:
+        """Canonical bytes: the same record and reason are the same bytes."""
+        return msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def decode(cls, data: bytes) -> "QuarantinedRecord":
+        """Raises InvalidData for anything that `encode` of this version cannot have written."""
+        try:
+            record = msgspec.json.decode(data, type=cls)
+        except msgspec.DecodeError as error:
+            raise InvalidData(f"not a quarantined record error={error}") from error
+        if record.version != FORMAT_VERSION:
+            raise InvalidData(
+                f"unknown version of a quarantined record version={record.version}",
+                hint="read it with the version of forebay that wrote it, or a newer one",
+            )
+        return record
+
+
+class Quarantine(Protocol):
+    """Keeps quarantined records by place. Every method blocks, is thread-safe and may raise the store's errors."""
+
+    def put(self, record: QuarantinedRecord) -> None:
+        """Durable when it returns. A second put of the same place changes nothing."""
+        ...
+
+    def list(self) -> Iterator[RecordId]:
+        """Ascending by log id, partition, offset."""
+        ...
+
+    def get(self, record_id: RecordId) -> QuarantinedRecord:
+        """Raises NotQuarantined, InvalidData."""
+        ...
+
+    def drop(self, record_id: RecordId) -> None:
+        """Gone when it returns; no error where there was none."""
+        ...
