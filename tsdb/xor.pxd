@@ -5,11 +5,12 @@ Values are 64-bit patterns throughout: a stale marker is a signalling NaN and mu
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from tsdb.bits cimport BitReader, get_bits, put_bits
+from tsdb.bits cimport BitReader, get_bits, peek_bits, put_bits, skip_bits
 
 cdef enum:
     XOR_UNSET = 0xFF          # `lead` before the first non-zero xor
-    XOR_MAX_SAMPLE_BYTES = 19  # 68 bits of time and 77 of value
+    XOR_MAX_SAMPLE_BYTES = 20  # 80 bits of time (the second sample's varint; 68 later) and 77 of value
+    XOR_TOUCHED_BYTES = 20     # by one append: the last store begins at most 11 bytes in and touches nine
     SAMPLES_PER_CHUNK = 120    # where Prometheus cuts when it re-encodes; a fixed count keeps bytes a function of samples
 
 cdef struct XorState:
@@ -31,34 +32,59 @@ cdef inline uint32_t _put_varint(uint8_t* data, uint32_t nbits, uint64_t value) 
         value >>= 7
     return put_bits(data, nbits, value, 8)
 
-cdef inline uint32_t put_xor_value(
-    uint8_t* data, uint32_t nbits, uint64_t value, uint64_t previous, uint8_t* lead, uint8_t* trail
+cdef inline uint32_t put_xor_value_after(
+    uint8_t* data,
+    uint32_t nbits,
+    uint64_t prefix,
+    uint32_t width,
+    uint64_t value,
+    uint64_t previous,
+    uint8_t* lead,
+    uint8_t* trail,
 ) noexcept nogil:
-    """The xor-value of `value` against `previous`; moves the window (lead, trail) where it must."""
+    """`width` (0..24) bits of `prefix`, then the xor-value of `value` against `previous`.
+
+    Moves the window (lead, trail) where it must. Most samples are one store this way.
+    """
     cdef uint64_t x = value ^ previous
     cdef uint32_t leading, trailing, significant
     if x == 0:
-        return put_bits(data, nbits, 0, 1)
+        return put_bits(data, nbits, prefix << 1, width + 1)
     leading = __builtin_clzll(x)
     trailing = __builtin_ctzll(x)
     if leading > 31:
         leading = 31
     if lead[0] != XOR_UNSET and leading >= lead[0] and trailing >= trail[0]:
-        nbits = put_bits(data, nbits, 2, 2)
-        return put_bits(data, nbits, x >> trail[0], 64 - <uint32_t>lead[0] - trail[0])
-    lead[0] = <uint8_t>leading
-    trail[0] = <uint8_t>trailing
-    significant = 64 - leading - trailing
-    nbits = put_bits(data, nbits, (3 << 11) | (leading << 6) | (significant & 63), 13)
-    return put_bits(data, nbits, x >> trailing, significant)
+        significant = 64 - <uint32_t>lead[0] - trail[0]
+        x >>= trail[0]
+        prefix = (prefix << 2) | 2
+        width += 2
+    else:
+        lead[0] = <uint8_t>leading
+        trail[0] = <uint8_t>trailing
+        significant = 64 - leading - trailing
+        x >>= trailing
+        prefix = (prefix << 13) | (3 << 11) | (leading << 6) | (significant & 63)
+        width += 13
+    if width + significant <= 64:
+        return put_bits(data, nbits, (prefix << significant) | x, width + significant)
+    return put_bits(data, put_bits(data, nbits, prefix, width), x, significant)
+
+cdef inline uint32_t put_xor_value(
+    uint8_t* data, uint32_t nbits, uint64_t value, uint64_t previous, uint8_t* lead, uint8_t* trail
+) noexcept nogil:
+    """The xor-value of `value` against `previous`; moves the window (lead, trail) where it must."""
+    return put_xor_value_after(data, nbits, 0, 0, value, previous, lead, trail)
 
 cdef inline void xor_append(uint8_t* data, XorState* s, int64_t t, uint64_t v) noexcept nogil:
-    """Appends one sample; t must be greater than the last one's.
+    """Appends one sample; t must not be less than the last one's. A new chunk is a state whose `count` is 0.
 
-    `data` needs XOR_MAX_SAMPLE_BYTES + 2 bytes behind the current end (at the start: 32 in all). The count in the
-    header is kept current, so data[0:(nbits + 7) // 8] is a whole chunk after every call.
+    Touches at most XOR_TOUCHED_BYTES from data[nbits >> 3] on (at the start: 32 in all). The count in the header is
+    kept current, so data[0:(nbits + 7) // 8] is a whole chunk after every call.
     """
     cdef uint32_t nbits = s.nbits
+    cdef uint32_t width
+    cdef uint64_t prefix
     cdef int64_t delta, dod
     if s.count == 0:
         nbits = 16
@@ -76,17 +102,23 @@ cdef inline void xor_append(uint8_t* data, XorState* s, int64_t t, uint64_t v) n
         delta = t - s.t
         dod = delta - s.delta
         if dod == 0:
-            nbits = put_bits(data, nbits, 0, 1)
+            prefix = 0
+            width = 1
         elif -8191 <= dod <= 8192:
-            nbits = put_bits(data, nbits, (<uint64_t>2 << 14) | (<uint64_t>dod & 0x3FFF), 16)
+            prefix = (<uint64_t>2 << 14) | (<uint64_t>dod & 0x3FFF)
+            width = 16
         elif -65535 <= dod <= 65536:
-            nbits = put_bits(data, nbits, (<uint64_t>6 << 17) | (<uint64_t>dod & 0x1FFFF), 20)
+            prefix = (<uint64_t>6 << 17) | (<uint64_t>dod & 0x1FFFF)
+            width = 20
         elif -524287 <= dod <= 524288:
-            nbits = put_bits(data, nbits, (<uint64_t>14 << 20) | (<uint64_t>dod & 0xFFFFF), 24)
+            prefix = (<uint64_t>14 << 20) | (<uint64_t>dod & 0xFFFFF)
+            width = 24
         else:
             nbits = put_bits(data, nbits, 15, 4)
             nbits = put_bits(data, nbits, <uint64_t>dod, 64)
-        nbits = put_xor_value(data, nbits, v, s.v, &s.lead, &s.trail)
+            prefix = 0
+            width = 0
+        nbits = put_xor_value_after(data, nbits, prefix, width, v, s.v, &s.lead, &s.trail)
         s.delta = delta
     s.t = t
     s.v = v
@@ -107,30 +139,54 @@ cdef struct XorReader:
 
 cdef inline int get_xor_value(BitReader* r, uint64_t* value, uint8_t* lead, uint8_t* trail) noexcept nogil:
     """Turns `value` into the next one; -1 where the stream ends early or its window is impossible."""
-    cdef uint64_t bit, header, x
+    cdef uint64_t word = peek_bits(r)
+    cdef uint64_t x
     cdef uint32_t significant
-    if get_bits(r, 1, &bit) < 0:
-        return -1
-    if bit == 0:
-        return 0
-    if get_bits(r, 1, &bit) < 0:
-        return -1
-    if bit:
-        if get_bits(r, 11, &header) < 0:
+    if word >> 63 == 0:
+        return skip_bits(r, 1)
+    if word >> 62 == 2:
+        if lead[0] == XOR_UNSET or skip_bits(r, 2) < 0:
             return -1
-        lead[0] = <uint8_t>(header >> 6)
-        significant = <uint32_t>(header & 63)
+    else:
+        if skip_bits(r, 13) < 0:
+            return -1
+        lead[0] = <uint8_t>((word >> 57) & 31)
+        significant = <uint32_t>((word >> 51) & 63)
         if significant == 0:
             significant = 64
         if lead[0] + significant > 64:
             return -1
         trail[0] = <uint8_t>(64 - lead[0] - significant)
-    elif lead[0] == XOR_UNSET:
-        return -1
     if get_bits(r, 64 - <uint32_t>lead[0] - trail[0], &x) < 0:
         return -1
     value[0] ^= x << trail[0]
     return 0
+
+cdef inline int _get_dod(BitReader* r, int64_t* dod) noexcept nogil:
+    cdef uint64_t word = peek_bits(r)
+    cdef uint64_t raw
+    cdef uint32_t width
+    if word >> 63 == 0:
+        dod[0] = 0
+        return skip_bits(r, 1)
+    if word >> 62 == 2:
+        raw = (word >> 48) & 0x3FFF
+        width = 14
+    elif word >> 61 == 6:
+        raw = (word >> 44) & 0x1FFFF
+        width = 17
+    elif word >> 60 == 14:
+        raw = (word >> 40) & 0xFFFFF
+        width = 20
+    else:
+        if skip_bits(r, 4) < 0 or get_bits(r, 64, &raw) < 0:
+            return -1
+        dod[0] = <int64_t>raw
+        return 0
+    dod[0] = <int64_t>raw
+    if raw > <uint64_t>1 << (width - 1):
+        dod[0] -= <int64_t>1 << width
+    return skip_bits(r, 16 if width == 14 else width + (3 if width == 17 else 4))
 
 cdef inline int _get_varint(BitReader* r, uint64_t* out) noexcept nogil:
     cdef uint64_t value = 0
@@ -164,7 +220,6 @@ cdef inline int xor_next(XorReader* r) noexcept nogil:
     """The next sample into (r.t, r.v): 1, or 0 behind the last one, or -1 where the chunk is damaged."""
     cdef uint64_t raw
     cdef int64_t dod
-    cdef uint32_t width
     if r.done == r.count:
         return 0
     if r.done == 0:
@@ -177,21 +232,8 @@ cdef inline int xor_next(XorReader* r) noexcept nogil:
         r.delta = <int64_t>raw
         r.t += r.delta
     else:
-        width = 0
-        while width < 4:
-            if get_bits(&r.bits, 1, &raw) < 0:
-                return -1
-            if raw == 0:
-                break
-            width += 1
-        dod = 0
-        if width:
-            width = 14 if width == 1 else 17 if width == 2 else 20 if width == 3 else 64
-            if get_bits(&r.bits, width, &raw) < 0:
-                return -1
-            dod = <int64_t>raw
-            if width < 64 and raw > (<uint64_t>1 << (width - 1)):
-                dod -= <int64_t>1 << width
+        if _get_dod(&r.bits, &dod) < 0:
+            return -1
         r.delta += dod
         r.t += r.delta
         if get_xor_value(&r.bits, &r.v, &r.lead, &r.trail) < 0:
