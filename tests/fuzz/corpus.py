@@ -1,0 +1,64 @@
+"""Good inputs to begin with, by kind; what the mutator makes of them reaches further than noise would."""
+
+from tests.wire.labels_oracle import canonical, label_fields, text_field
+from tests.wire.messages import Histogram, MetricMetadata, ReadRequest, WriteRequest
+
+NOW = 1_700_000_000_000
+_CHUNKS = """\
+00 02 80 c0 b8 84 fa 62 3f f0 00 00 00 00 00 00 98 75 00
+00 03 00 74 8c a4 8c 5f c0 00 31 7a 08 e2 00 16 8a 00 a0 00 00 00 00 00 04 af 1f 83 a9 8a 47 50 db c4 5e f1 60
+00 01 00 00 ee 5c 66 4f be be 3e 9f 4e 2f f0 00 0c 5e 82 38 80 05 48 03 c0 00 00 00 00 00 11 88
+00 01 00 74 8c a4 8c 5f c0 00 31 7a 08 e2 00 08 03 00 00 00 00 00 00 07 fe 00 00 00 00 00 00 08 02 80 00 00 \
+00 00 00 08 00 00 00 00 00 00 00 07 fe 00 00 00 00 00 00 08 00 00 00 00 00 00 00 1f 07
+"""
+_NAMES = {"__name__": "http_requests_total", "instance": "10.0.0.1:9100", "job": "node", "zone": "é"}
+
+
+def _labels(**more: str) -> list[dict[str, bytes]]:
+    return [{"name": name.encode(), "value": value.encode()} for name, value in {**_NAMES, **more}.items()]
+
+
+def _span(offset: int, length: int) -> dict[str, int]:
+    return {"offset": offset, "length": length}
+
+
+def histograms() -> list[bytes]:
+    whole = {"schema": 1, "sum": 5.0, "zero_threshold": 0.001, "timestamp": NOW, "reset_hint": 2}
+    sides = {"positive_spans": [_span(0, 2), _span(1, 1)], "negative_spans": [_span(-3, 1)]}
+    ints = {"count_int": 8, "zero_count_int": 1, "positive_deltas": [2, -1, 1], "negative_deltas": [2]}
+    floats = {"count_float": 8, "zero_count_float": 1, "positive_counts": [2.0, 1.0, 2.5], "negative_counts": [1.5]}
+    custom = {"schema": -53, "count_int": 5, "positive_spans": [_span(0, 3)], "positive_deltas": [1, 1, 0]}
+    messages = [{**whole, **sides, **ints}, {**whole, **sides, **floats}, {**custom, "custom_values": [0.5, 1.0, 2.5]}]
+    return [Histogram(**{"timestamp": NOW, **message}).SerializeToString() for message in messages]
+
+
+def write_requests() -> list[bytes]:
+    samples = [{"value": float(n), "timestamp": NOW + n * 15_000} for n in range(20)]
+    exemplar = {"labels": [{"name": b"trace_id", "value": b"abc"}], "value": 1.0, "timestamp": NOW}
+    series = [
+        {"labels": _labels(), "samples": samples[:1]},
+        {"labels": _labels(zz="x" * 200), "samples": samples, "exemplars": [exemplar]},
+        {"labels": _labels()[::-1], "samples": samples[2:4]},
+        {"labels": _labels(empty=""), "samples": samples[4:5]},
+    ]
+    metadata = MetricMetadata(type=1, metric_family_name=b"http_requests_total", help=b"Requests.", unit=b"s")
+    run = label_fields((name.encode(), value.encode()) for name, value in _NAMES.items())
+    with_histograms = [text_field(1, run + text_field(4, each)) for each in histograms()]
+    simple = [WriteRequest(timeseries=[each]).SerializeToString() for each in series]
+    return [*simple, *with_histograms, b"".join(simple + with_histograms), text_field(3, metadata.SerializeToString())]
+
+
+def read_requests() -> list[bytes]:
+    matchers = [{"type": kind, "name": b"job", "value": b"node.*"} for kind in range(4)]
+    query = {"start_timestamp_ms": NOW, "end_timestamp_ms": NOW + 1, "matchers": matchers, "hints": {"func": b"rate"}}
+    return [ReadRequest(queries=[query, query], accepted_response_types=[1, 0]).SerializeToString()]
+
+
+def label_sets() -> list[bytes]:
+    pairs = [(name.encode(), value.encode()) for name, value in _NAMES.items()]
+    return [canonical(pairs), canonical([*pairs, (b"long", b"v" * 300)]), label_fields(pairs[::-1])]
+
+
+def chunks() -> list[bytes]:
+    """Small chunks: XOR, integer histograms, custom buckets, float histograms."""
+    return [bytes.fromhex(line) for line in _CHUNKS.splitlines()]
