@@ -54,7 +54,7 @@ def _router(**settings: int) -> Target:
 
 def _expecting(call: Callable[[memoryview], object], *errors: type[Exception]) -> Target:
     def target(data: memoryview) -> None:
-        with contextlib.suppress(errors):
+        with contextlib.suppress(*errors):
             call(data)
 
     return target
