@@ -1,0 +1,17 @@
+"""What a sender reads in its log about the samples that were refused."""
+
+from wire.write_request import Routed
+
+
+def rejections(routed: Routed) -> str:
+    """One line of counts by reason, most first, then a line for each example."""
+    refused = sum(routed.rejected.values())
+    stored = routed.samples + routed.histograms
+    reasons = sorted(routed.rejected.items(), key=lambda item: (-item[1], item[0]))
+    lines = [f"{refused} of {refused + stored} samples refused, the others are stored: "]
+    lines[0] += ", ".join(f"{reason}={count}" for reason, count in reasons)
+    lines += [
+        f"{each.reason} series={each.series}" + ("" if each.timestamp is None else f" timestamp={each.timestamp}")
+        for each in routed.examples
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,80 @@
+"""Puts the gateway together: components in, HTTP routes out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from broker.log import LogWriter
+from forebay.clock import Clock
+from forebay.errors import Fatal
+from gateway.in_flight import InFlight
+from gateway.intake import Intake
+from gateway.metrics import GatewayMetrics
+from gateway.settings import GatewaySettings, LimitSettings, TenancySettings
+from gateway.tenant import TenantReader
+from gateway.write import WriteHandler
+from wire.write_request import REASONS
+
+INTAKE: Final = web.AppKey("INTAKE", Intake)
+IN_FLIGHT: Final = web.AppKey("IN_FLIGHT", InFlight)
+SERVER_OPTIONS: Final[dict[str, Any]] = {
+    "auto_decompress": False,  # a gzip bomb must be refused before it is inflated
+    "handler_cancellation": False,  # a sender that goes away must not cancel an append
+}
+"""How aiohttp must serve an application that has a gateway."""
+PATHS: Final = ("/api/v1/write", "/api/v1/receive")
+
+
+def add_gateway(
+    app: web.Application,
+    log: LogWriter,
+    *,
+    settings: GatewaySettings,
+    limits: LimitSettings,
+    tenancy: TenancySettings,
+    clock: Clock,
+    registry: CollectorRegistry,
+    stop: Callable[[Fatal], None],
+) -> None:
+    """Adds the write routes to `app`, which must be served with SERVER_OPTIONS.
+
+    `log` stays the caller's to close, after the application was cleaned up. `stop` is called, from the event loop, with
+    an error of the log after which the process cannot go on.
+    """
+    in_flight = InFlight(settings.in_flight_bytes)
+    metrics = GatewayMetrics(
+        registry,
+        reasons=REASONS,
+        in_flight_bytes=lambda: in_flight.bytes,
+        in_flight_requests=lambda: in_flight.requests,
+        backlog_bytes=log.backlog_bytes,
+    )
+    intake = Intake(log, clock, limits, settings, metrics)
+    executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")
+    handler = WriteHandler(
+        intake=intake,
+        tenants=TenantReader(tenancy),
+        settings=settings,
+        in_flight=in_flight,
+        executor=executor,
+        clock=clock,
+        metrics=metrics,
+        stop=stop,
+    )
+
+    async def write(request: web.Request) -> web.Response:
+        return await handler(request)
+
+    async def end_threads(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(executor.shutdown)
+
+    for path in PATHS:
+        app.router.add_post(path, write)
+    app.cleanup_ctx.append(end_threads)
+    app[INTAKE] = intake
+    app[IN_FLIGHT] = in_flight

@@ -1,0 +1,72 @@
+"""From a decompressed body to durable records: what every way in (HTTP, the process' own metrics) goes through."""
+
+import asyncio
+
+from broker.log import LogUnavailable, LogWriter, NewRecord
+from broker.record import new_headers
+from forebay.clock import Clock
+from gateway.metrics import GatewayMetrics
+from gateway.settings import GatewaySettings, LimitSettings
+from wire.hashing import tenant_seed
+from wire.write_request import Routed, Router
+
+
+class Intake:
+    """Validates, routes and appends. Safe to use from one event loop; `route` from any thread."""
+
+    def __init__(
+        self,
+        log: LogWriter,
+        clock: Clock,
+        limits: LimitSettings,
+        settings: GatewaySettings,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self.log = log
+        self._clock = clock
+        self._limits = limits
+        self._timeout = settings.append_timeout.seconds
+        self._metrics = metrics
+        self._headers = new_headers()
+        self._router = Router(log.partitions, max_label_pairs=limits.max_label_pairs)
+
+    def route(self, tenant: str, body: bytes | bytearray | memoryview) -> Routed:
+        """Walks a remote-write 1.0 body without the GIL. Raises InvalidData where it is not one."""
+        now = self._clock.now_ms()
+        return self._router.route(
+            body, tenant_seed(tenant.encode()), now - self._limits.max_age, now + self._limits.max_future
+        )
+
+    async def append(self, tenant: str, routed: Routed) -> None:
+        """The good series are durable in every partition when it returns; what was refused is counted then, too.
+
+        Raises:
+            LogFull, LogUnavailable: the whole request must be sent again.
+            LogCorrupt: the log cannot go on.
+        """
+        metrics = self._metrics
+        if routed.records:
+            key, headers = tenant.encode(), self._headers
+            records = [NewRecord(partition, key, value, headers) for partition, value in routed.records]
+            started = self._clock.monotonic()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self.log.append(records)
+            except TimeoutError as error:
+                raise LogUnavailable(
+                    f"log did not confirm in time: timeout={self._timeout:g}s backlog_bytes={self.log.backlog_bytes()}",
+                    hint="see forebay_gateway_append_duration_seconds, and the disk or brokers behind the log",
+                ) from error
+            metrics.append_seconds.observe(self._clock.monotonic() - started)
+            metrics.records.inc(len(records))
+            metrics.record_bytes.inc(sum(len(value) for _, value in routed.records))
+        metrics.series.inc(routed.series)
+        metrics.floats.inc(routed.samples)
+        if routed.histograms:
+            metrics.histograms.inc(routed.histograms)
+        if routed.exemplars:
+            metrics.exemplars.inc(routed.exemplars)
+        if routed.metadata:
+            metrics.metadata.inc(routed.metadata)
+        for reason, count in routed.rejected.items():
+            metrics.rejected[reason].inc(count)

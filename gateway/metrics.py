@@ -1,0 +1,82 @@
+"""Every metric of the gateway, its name and its help text."""
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+CODES = ("204", "400", "413", "415", "500", "503")
+_DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+_SIZES = (1 << 10, 1 << 13, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 25)
+
+
+class GatewayMetrics:
+    """One per application; every label value that can be known is there from the start, at 0."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        reasons: Iterable[str],
+        in_flight_bytes: Callable[[], float],
+        in_flight_requests: Callable[[], float],
+        backlog_bytes: Callable[[], float],
+    ) -> None:
+        requests = Counter(
+            "forebay_gateway_requests_total",
+            "Write requests answered, by HTTP status code.",
+            ["code"],
+            registry=registry,
+        )
+        self.requests = {int(code): requests.labels(code) for code in CODES}
+        samples = Counter(
+            "forebay_gateway_samples_total",
+            "Samples made durable in the log, by type.",
+            ["type"],
+            registry=registry,
+        )
+        self.floats = samples.labels("float")
+        self.histograms = samples.labels("histogram")
+        rejected = Counter(
+            "forebay_gateway_rejected_samples_total",
+            "Samples refused with 400, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.rejected = {reason: rejected.labels(reason) for reason in reasons}
+        self.series = Counter(
+            "forebay_gateway_series_total", "Series entries made durable in the log.", registry=registry
+        )
+        self.exemplars = Counter(
+            "forebay_gateway_exemplars_total", "Exemplars made durable in the log.", registry=registry
+        )
+        self.metadata = Counter(
+            "forebay_gateway_metadata_total", "Metric metadata entries made durable in the log.", registry=registry
+        )
+        self.records = Counter("forebay_gateway_records_total", "Records made durable in the log.", registry=registry)
+        self.record_bytes = Counter(
+            "forebay_gateway_record_bytes_total", "Value bytes of records made durable in the log.", registry=registry
+        )
+        self.received_bytes = Counter(
+            "forebay_gateway_received_bytes_total", "Compressed bytes of bodies read.", registry=registry
+        )
+        self.body_bytes = Histogram(
+            "forebay_gateway_body_bytes", "Decompressed size of a body.", buckets=_SIZES, registry=registry
+        )
+        self.request_seconds = Histogram(
+            "forebay_gateway_request_duration_seconds",
+            "From the end of a request's headers to its answer.",
+            buckets=_DURATIONS,
+            registry=registry,
+        )
+        self.append_seconds = Histogram(
+            "forebay_gateway_append_duration_seconds",
+            "How long the log took to make a request's records durable.",
+            buckets=_DURATIONS,
+            registry=registry,
+        )
+        for name, text, value in (
+            ("forebay_gateway_in_flight_bytes", "Bytes held by requests that are not answered yet.", in_flight_bytes),
+            ("forebay_gateway_in_flight_requests", "Requests that are not answered yet.", in_flight_requests),
+            ("forebay_gateway_backlog_bytes", "Bytes handed to the log and not durable yet.", backlog_bytes),
+        ):
+            Gauge(name, text, registry=registry).set_function(value)

@@ -1,0 +1,77 @@
+"""What an operator may choose about the way in; frozen and strict. Durations in ms, sizes in bytes."""
+
+import msgspec
+
+from forebay.units import Duration, Size
+
+
+class TenancySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who a request belongs to."""
+
+    headers: tuple[str, ...] = ("X-Scope-OrgID", "THANOS-TENANT")
+    """Request headers that may name the tenant; where several are there, they must agree."""
+    default_tenant: str = "default-tenant"
+    """Of requests that name none; empty refuses them."""
+    label: str = "tenant_id"
+    """External label of a block that holds its tenant."""
+
+    def __post_init__(self) -> None:
+        if not all(self.headers):
+            raise ValueError("headers must not hold an empty name")
+        if not self.label:
+            raise ValueError("label must not be empty")
+
+
+class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a tenant's request may hold. Offending samples are answered with 400; the others are stored."""
+
+    max_age: Duration = Duration.parse("7d")
+    """How far a sample may lie before the gateway's clock."""
+    max_future: Duration = Duration.parse("10m")
+    """How far a sample may lie behind the gateway's clock."""
+    max_label_pairs: int = 1024
+    """Labels of one series."""
+
+    def __post_init__(self) -> None:
+        if self.max_age < 0 or self.max_future < 0:
+            raise ValueError("max_age and max_future must be at least 0")
+        if not 1 <= self.max_label_pairs <= 1024:
+            raise ValueError("max_label_pairs must be within 1 and 1024")
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one gateway takes at a time.
+
+    A body over a cap is refused for good and its sender drops it, so the caps are generous: Prometheus sends about
+    1 MiB decompressed. Being full is 503, and the sender keeps the data.
+    """
+
+    max_compressed_bytes: Size = Size.parse("32MiB")
+    max_body_bytes: Size = Size.parse("32MiB")
+    """Of a decompressed body; Prometheus as a receiver has the same cap."""
+    in_flight_bytes: Size = Size.parse("512MiB")
+    """Of all requests that are not answered yet: compressed, decompressed and routed bytes."""
+    body_timeout: Duration = Duration.parse("30s")
+    """How long a sender may take to send a body."""
+    append_timeout: Duration = Duration.parse("25s")
+    """How long the log may take; below the 30 s after which Prometheus sends again on its own."""
+    thread_bytes: Size = Size.parse("1MiB")
+    """Bodies that decompress to more are worked on beside the event loop, so that other requests go on."""
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        if (
+            min(self.max_compressed_bytes, self.max_body_bytes, self.body_timeout, self.append_timeout, self.threads)
+            <= 0
+        ):
+            raise ValueError("all but thread_bytes must be above 0")
+        if self.in_flight_bytes < self.largest_request:
+            raise ValueError(
+                "in_flight_bytes must be at least max_compressed_bytes + 2 * max_body_bytes, "
+                "or the largest allowed request could never be taken"
+            )
+
+    @property
+    def largest_request(self) -> int:
+        """Bytes that the largest allowed request holds: compressed, decompressed, and as records."""
+        return self.max_compressed_bytes + 2 * self.max_body_bytes

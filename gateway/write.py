@@ -1,0 +1,103 @@
+"""POST /api/v1/write and /api/v1/receive: one remote-write request, from its headers to its answer.
+
+The way of a request:
+
+    negotiate -> tenant -> read body -> decompress -> route -> append -> answer
+
+A sender drops a batch that was answered with 4xx and sends one again that was answered with 5xx. So 4xx is only for
+what can never be right, after the good part of it is durable; being full, slow or broken is 503.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from forebay.clock import Clock
+from forebay.errors import Fatal, InvalidData, Retryable
+from gateway.answer import rejections
+from gateway.body import decompressed_size, read_body
+from gateway.in_flight import InFlight, Reservation
+from gateway.intake import Intake
+from gateway.metrics import GatewayMetrics
+from gateway.negotiation import UnsupportedMedia, negotiate
+from gateway.settings import GatewaySettings
+from gateway.tenant import TenantReader
+from wire.snappy import BodyTooLarge, decompress
+from wire.write_request import Routed
+
+_NO_CONTENT = 204
+_RETRY_AFTER = {"Retry-After": "5"}
+
+
+class WriteHandler:
+    """Answers write requests; `stop` is told of an error after which the process cannot go on."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        tenants: TenantReader,
+        settings: GatewaySettings,
+        in_flight: InFlight,
+        executor: ThreadPoolExecutor,
+        clock: Clock,
+        metrics: GatewayMetrics,
+        stop: Callable[[Fatal], None],
+    ) -> None:
+        self._intake = intake
+        self._tenants = tenants
+        self._settings = settings
+        self._in_flight = in_flight
+        self._executor = executor
+        self._clock = clock
+        self._metrics = metrics
+        self._stop = stop
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        started = self._clock.monotonic()
+        try:
+            with self._in_flight.open() as reservation:
+                response = await self._write(request, reservation)
+        except Retryable as error:
+            response = web.Response(status=503, text=f"{error}\n", headers=_RETRY_AFTER)
+        except UnsupportedMedia as error:
+            response = web.Response(status=415, text=f"{error}\n")
+        except BodyTooLarge as error:
+            response = web.Response(status=413, text=f"{error}\n")
+        except InvalidData as error:
+            response = web.Response(status=400, text=f"{error}\n")
+        except Fatal as error:
+            self._stop(error)
+            response = web.Response(status=503, text="this gateway is stopping\n", headers=_RETRY_AFTER)
+        except MemoryError:
+            response = web.Response(status=503, text="out of memory\n", headers=_RETRY_AFTER)
+        except Exception:
+            self._metrics.requests[500].inc()
+            raise  # a bug: the server logs it and answers 500 without telling the sender how we are made
+        self._metrics.requests[response.status].inc()
+        self._metrics.request_seconds.observe(self._clock.monotonic() - started)
+        return response
+
+    async def _write(self, request: web.Request, reservation: Reservation) -> web.Response:
+        settings = self._settings
+        headers = request.headers
+        negotiate(headers.get("Content-Type"), headers.get("Content-Encoding"))
+        tenant = self._tenants.read(headers)
+        compressed = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
+        self._metrics.received_bytes.inc(len(compressed))
+        size = decompressed_size(compressed, settings.max_body_bytes)
+        self._metrics.body_bytes.observe(size)
+        reservation.take(2 * size)  # the decompressed body, and the records made of it
+        if size > settings.thread_bytes:
+            routed = await asyncio.get_running_loop().run_in_executor(self._executor, self._route, tenant, compressed)
+        else:
+            routed = self._route(tenant, compressed)
+        await self._intake.append(tenant, routed)
+        if routed.rejected:
+            return web.Response(status=400, text=rejections(routed))
+        return web.Response(status=_NO_CONTENT)
+
+    def _route(self, tenant: str, compressed: bytes) -> Routed:
+        return self._intake.route(tenant, decompress(compressed, self._settings.max_body_bytes))
