@@ -51,7 +51,7 @@ cdef enum:
     MALFORMED = -1
     NO_MEMORY = -2
 
-MAX_BODY_BYTES = 1 << 30  # a plan's offsets are 32 bits wide, and scratch may come to three times the body
+MAX_BODY_BYTES = 1 << 30  # a plan's offsets are 32 bits wide, and scratch may outgrow the body
 cdef size_t _MAX_BODY_BYTES = MAX_BODY_BYTES
 
 
@@ -182,7 +182,7 @@ cdef int write_elements(Walk* w, Cursor entry, size_t start, uint32_t partition)
             return MALFORMED
         reason = judge(w, field, element, &timestamp)
         size = entry_bytes(element.end - element.p)
-        if reason == 0 and labels + size > limit:
+        if labels + size > limit:
             reason = SERIES_TOO_LARGE
         if reason:
             refuse(&w.refusals, reason, 1, entry, &timestamp, False)
@@ -225,8 +225,8 @@ cdef int rewrite_series(Walk* w, Cursor entry, Cursor labels, bint canonical, co
         if reason < 0:
             return MALFORMED
         size = labels_size(w.pairs, count) if reason == 0 else 0
-    # Labels that fill more than half a record are not repeated: what splitting adds stays a multiple of the body.
-    if reason == 0 and size > w.max_record_bytes // 2 and entry_bytes(entry.end - entry.p) > w.max_record_bytes:
+    # Larger labels are not repeated, so that splitting adds little: two entries in a row hold 7/8 of a record besides.
+    if reason == 0 and size > w.max_record_bytes // 8 and entry_bytes(entry.end - entry.p) > w.max_record_bytes:
         reason = SERIES_TOO_LARGE
     if reason:
         refuse_series(w, reason, entry, e)

@@ -49,8 +49,14 @@ def many_series_of_labels_in_descending_order() -> bytes:
 
 
 def labels_that_must_be_repeated_for_each_few_samples() -> bytes:
-    run = label_fields([*NAME, (b"z", b"x" * 450_000)])
+    run = label_fields([*NAME, (b"z", b"x" * 110_000)])
     return text_field(1, run + _repeated(text_field(2, b"\x10\x01")))
+
+
+def labels_that_must_be_repeated_for_each_sample() -> bytes:
+    run = label_fields([*NAME, (b"z", b"x" * 110_000)])
+    exemplar = text_field(3, text_field(1, text_field(2, b"x" * 800_000)))
+    return text_field(1, run + _repeated(text_field(2, b"\x10\x01") + exemplar))
 
 
 def one_series_of_refused_samples() -> bytes:
@@ -92,6 +98,7 @@ BODIES: dict[str, Callable[[], bytes]] = {
         one_series_of_many_labels,
         many_series_of_labels_in_descending_order,
         labels_that_must_be_repeated_for_each_few_samples,
+        labels_that_must_be_repeated_for_each_sample,
         one_series_of_refused_samples,
         one_histogram_of_endless_spans,
         one_histogram_of_many_buckets,

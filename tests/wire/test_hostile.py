@@ -24,8 +24,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "one_series_of_empty_labels": {"empty_label_name": 1},
     "one_series_of_many_labels": {"too_many_labels": 1},
     "one_series_of_refused_samples": {"out_of_bounds_future": 2097152},
-    "one_histogram_of_endless_spans": {"invalid_histogram": 1},
-    "one_histogram_of_many_buckets": {"invalid_histogram": 1},
+    "one_histogram_of_endless_spans": {"series_too_large": 1},
+    "one_histogram_of_many_buckets": {"series_too_large": 1},
     "nested_deeply": {"invalid_utf8": 938},
 }
 
