@@ -14,7 +14,7 @@ from tsdb.native_histogram import Histogram
 
 from tsdb.chunk_list cimport ChunkList, chunk_list_free
 from tsdb.float_chunks cimport encode_floats as encode_float_run
-from tsdb.histogram cimport Histogram as HistogramStruct, Span, encode_histograms as encode_histogram_run
+from tsdb.histogram cimport Histogram as HistogramStruct, Span, encode_histograms as encode_histogram_run, is_stale
 from tsdb.histogram_reader cimport HistogramReader, histogram_close, histogram_next, histogram_open
 from tsdb.sample_runs cimport Sample, SampleRuns, runs_add_xor, runs_end, runs_free, runs_push, runs_sort
 
@@ -107,17 +107,32 @@ cdef tuple _columns(const SampleRuns* runs):
     cdef size_t i
     cdef size_t n = 0
     cdef array.array times, bits
+    cdef long long* t
+    cdef unsigned long long* v
     for i in range(runs.count):
         n += not runs.items[i].histogram
     times = array.clone(_TIMES, n, zero=False)
     bits = array.clone(_BITS, n, zero=False)
-    n = 0
-    for i in range(runs.count):
-        if not runs.items[i].histogram:
-            times.data.as_longlongs[n] = runs.items[i].t
-            bits.data.as_ulonglongs[n] = runs.items[i].value
-            n += 1
+    t = times.data.as_longlongs
+    v = bits.data.as_ulonglongs
+    with nogil:
+        for i in range(runs.count):
+            if not runs.items[i].histogram:
+                t[0] = runs.items[i].t
+                v[0] = runs.items[i].value
+                t += 1
+                v += 1
     return times, bits
+
+
+cdef list _objects(const SampleRuns* runs, list histograms):
+    """The histograms that the runs' numbers mean, in order."""
+    cdef size_t i
+    out = []
+    for i in range(runs.count):
+        if runs.items[i].histogram:
+            out.append(histograms[runs.items[i].value])
+    return out
 
 
 def encode_histograms(samples not None):
@@ -208,6 +223,7 @@ cdef int _read_histograms(
     cdef HistogramReader reader
     cdef size_t size = data.shape[0]
     cdef int64_t before = first
+    cdef tuple shared = None
     cdef int status
     if encoding not in (HISTOGRAM, FLOAT_HISTOGRAM):
         raise CorruptChunk(f"unknown chunk encoding: encoding={encoding}")
@@ -222,7 +238,9 @@ cdef int _read_histograms(
                 break
             before = reader.current.t
             if mint <= before <= maxt:
-                out.append(_view(&reader.current))
+                if shared is None and not is_stale(&reader.current):
+                    shared = _layout(&reader.layout)
+                out.append(_view(&reader.current, shared))
     finally:
         histogram_close(&reader)
     if status == -2:
@@ -232,8 +250,18 @@ cdef int _read_histograms(
     return 0
 
 
-cdef _view(const HistogramStruct* h):
-    cdef uint32_t middle = h.positive_buckets
+cdef tuple _layout(const HistogramStruct* h):
+    """What all samples of a chunk share, and need not hold a copy of each: spans of both sides, custom bounds."""
+    cdef uint32_t i
+    return (
+        _spans(h.spans, h.positive_spans),
+        _spans(h.spans + h.positive_spans, h.negative_spans),
+        tuple([h.custom[i] for i in range(h.custom_values)]),
+    )
+
+
+cdef _view(const HistogramStruct* h, tuple layout):
+    positive, negative, custom = ((), (), ()) if is_stale(h) else layout
     return Histogram(
         h.t,
         bool(h.is_float),
@@ -243,19 +271,21 @@ cdef _view(const HistogramStruct* h):
         h.count,
         h.zero_count,
         h.reset_hint,
-        _spans(h.spans, h.positive_spans),
-        _spans(h.spans + h.positive_spans, h.negative_spans),
+        positive,
+        negative,
         _buckets(h.buckets, h.positive_buckets, h.is_float),
-        _buckets(h.buckets + middle, h.negative_buckets, h.is_float),
-        tuple([h.custom[i] for i in range(h.custom_values)]),
+        _buckets(h.buckets + h.positive_buckets, h.negative_buckets, h.is_float),
+        custom,
     )
 
 
 cdef tuple _spans(const Span* spans, uint32_t n):
+    cdef uint32_t i
     return tuple([(spans[i].offset, spans[i].length) for i in range(n)])
 
 
 cdef tuple _buckets(const uint64_t* buckets, uint32_t n, bint is_float):
+    cdef uint32_t i
     if is_float:
         return tuple([buckets[i] for i in range(n)])
     return tuple([<int64_t>buckets[i] for i in range(n)])
@@ -306,7 +336,6 @@ cdef tuple _merge_group(list chunks, list out):
 def decode_range(chunks not None, int64_t mint, int64_t maxt):
     cdef SampleRuns runs
     cdef uint64_t ignored = 0
-    cdef size_t i
     histograms = []
     memset(&runs, 0, sizeof(runs))
     try:
@@ -320,8 +349,7 @@ def decode_range(chunks not None, int64_t mint, int64_t maxt):
             &ignored,
         )
         times, bits = _columns(&runs)
-        kept = [histograms[runs.items[i].value] for i in range(runs.count) if runs.items[i].histogram]
-        return Samples(times, bits, kept)
+        return Samples(times, bits, _objects(&runs, histograms) if histograms else [])
     finally:
         runs_free(&runs)
 
@@ -395,11 +423,11 @@ cdef int _encode(const SampleRuns* runs, list histograms, list out) except -1:
         end = start + 1
         while end < runs.count and runs.items[end].histogram == runs.items[start].histogram:
             end += 1
+        stretch.items = &runs.items[start]  # borrowed: a view, never freed
+        stretch.count = end - start
         if runs.items[start].histogram:
-            out.extend(encode_histograms([histograms[runs.items[i].value] for i in range(start, end)]))
+            out.extend(encode_histograms(_objects(&stretch, histograms)))
         else:
-            stretch.items = &runs.items[start]  # borrowed: a view, never freed
-            stretch.count = end - start
             out.extend(encode_floats(*_columns(&stretch)))
         start = end
     return 0

@@ -40,7 +40,7 @@ cdef struct Histogram:
     const double* custom
 
 cdef enum:
-    MAX_BUCKETS = 1 << 20  # of one side; also spans and custom bounds: what a chunk can be asked to hold
+    MAX_BUCKETS = 1 << 16  # of one side; also spans and custom bounds: what a chunk can be asked to hold
     MAX_INDEX = 1 << 30    # of a bucket, either way: then the gap between any two buckets of a chunk is an int32
 
 cdef inline bint is_stale(const Histogram* h) noexcept nogil:

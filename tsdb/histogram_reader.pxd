@@ -1,6 +1,6 @@
 """Reader of histogram chunks (encodings 2 and 3), inline for kernels. Source: docs/formats.md, "histogram chunks".
 
-Memory grows with what was read, never with what a count claims.
+Memory is bounded by the bytes there are, whatever the counts in them claim; so is the work.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -12,6 +12,8 @@ from tsdb.histogram cimport (
     HINT_GAUGE,
     HINT_NOT_RESET,
     HINT_UNKNOWN,
+    MAX_BUCKETS,
+    MAX_INDEX,
     SCHEMA_CUSTOM,
     Histogram,
     Span,
@@ -116,12 +118,17 @@ cdef inline int _read_threshold(HistogramReader* r) noexcept nogil:
     return 0
 
 cdef inline int _read_spans(HistogramReader* r, uint32_t* count, uint32_t* buckets, uint32_t before) noexcept nogil:
-    """One side's spans, stored behind `before` others, and how many buckets they cover."""
+    """One side's spans, stored behind `before` others, and how many buckets they cover.
+
+    Empty spans go into the offset of the next one: what is kept is no more than the buckets, which samples pay for.
+    """
     cdef uint64_t n, length
     cdef int64_t offset
+    cdef int64_t gap = 0
     cdef uint64_t covered = 0
+    cdef uint32_t kept = 0
     cdef Span* spans
-    cdef uint32_t i
+    cdef uint64_t i
     if get_varbit_uint(&r.bits, &n) < 0 or n > (r.bits.end - r.bits.position) // 2:  # two bits each, at least
         return -1
     if n:
@@ -129,23 +136,28 @@ cdef inline int _read_spans(HistogramReader* r, uint32_t* count, uint32_t* bucke
         if spans == NULL:
             return -2
         r.spans = spans
-    for i in range(<uint32_t>n):
+    for i in range(n):
         if get_varbit_uint(&r.bits, &length) < 0 or get_varbit_int(&r.bits, &offset) < 0:
             return -1
-        if length > 0xFFFFFFFFu or not -0x80000000LL <= offset <= 0x7FFFFFFF:
+        if length > MAX_BUCKETS or not -MAX_INDEX <= offset <= 2 * <int64_t>MAX_INDEX or (i and offset < 0):
             return -1
+        gap += offset
+        if length == 0:
+            continue
         covered += length
-        r.spans[before + i] = Span(<int32_t>offset, <uint32_t>length)
-    if covered > 0xFFFFFFFFu:
-        return -1
-    count[0] = <uint32_t>n
+        if gap > 0x7FFFFFFF or covered > MAX_BUCKETS:
+            return -1
+        r.spans[before + kept] = Span(<int32_t>gap, <uint32_t>length)
+        kept += 1
+        gap = 0
+    count[0] = kept
     buckets[0] = <uint32_t>covered
     return 0
 
 cdef inline int _read_bounds(HistogramReader* r) noexcept nogil:
     cdef uint64_t n, value
     cdef uint32_t i
-    if get_varbit_uint(&r.bits, &n) < 0 or n > (r.bits.end - r.bits.position) // 5:  # the shortest is five bits
+    if get_varbit_uint(&r.bits, &n) < 0 or n > MAX_BUCKETS or n > (r.bits.end - r.bits.position) // 5:  # five bits each
         return -1
     if n:
         r.custom = <double*>calloc(n, sizeof(double))

@@ -12,6 +12,7 @@ from tests.tsdb.chunk_oracle import (
     decode_histogram_chunk,
     encode_histogram_chunk,
     indices_of,
+    packed,
     spans_of,
     uvarbit,
     varbit,
@@ -357,6 +358,24 @@ def test_lying_counts_cost_no_memory(claim: str, field: str) -> None:
     for encoding in (2, 3):
         with pytest.raises(CorruptChunk):
             decode_histograms(encoding, data)
+
+
+def test_empty_spans_are_read_as_gaps_and_cost_nothing_per_sample() -> None:
+    """What some clients write for a histogram without buckets; and a chunk that has nothing but such spans."""
+    bits = "0" * 15 + "1" + "0" * 16 + varbit(0) + uvarbit(4)
+    bits += "".join(uvarbit(length) + varbit(offset) for offset, length in [(-5, 0), (3, 2), (1, 0), (2, 1)])
+    bits += uvarbit(0) + varbit(7) + uvarbit(3) + uvarbit(0) + "0" * 64 + varbit(1) + varbit(0) + varbit(0)
+    (sample,) = decode_histograms(2, packed(bits))
+    assert (sample.positive_spans, sample.positive_buckets) == (((-2, 2), (3, 1)), (1, 0, 0))
+    assert sample.absolute(negative=False) == {-2: 1, -1: 1, 3: 1}
+    many = "1" * 16 + "0" * 16 + varbit(0) + uvarbit(400_000) + "00" * 400_000 + uvarbit(0) + "0" * 67 + "0" * 4 * 65534
+    assert len(decode_histograms(2, packed(many))) == 65535
+
+
+def test_spans_given_empty_are_left_out() -> None:
+    sample = histogram(T0, {1: 2, 4: 3})
+    odd = sample._replace(positive_spans=((0, 0), (1, 1), (0, 0), (2, 1), (7, 0)))
+    assert [c.data for c in encode_histograms([odd])] == [c.data for c in encode_histograms([sample])]
 
 
 def test_what_no_chunk_can_hold_is_the_callers_error() -> None:
