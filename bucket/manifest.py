@@ -11,7 +11,8 @@ import msgspec
 
 MANIFEST_VERSION = 1
 
-EndedBy = Literal["mark", "bytes", "idle", "shutdown", "replay"]
+EndedBy = Literal["mark", "bytes", "gap", "idle", "shutdown", "replay"]
+"""`gap`: the record behind the end was lost before it was read; the next manifest's `gap` says up to where."""
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

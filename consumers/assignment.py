@@ -1,0 +1,121 @@
+"""The partitions this member holds now; the chain of manifests, not the group, says where each one goes on."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+
+from structlog.typing import FilteringBoundLogger
+
+from broker.log import Listener, Subscription
+from bucket.manifests import ManifestStore
+from consumers.metrics import ConsumerMetrics
+from consumers.partition import Partition
+from consumers.retry import Abandoned
+from consumers.sealing import Sealing
+from forebay.clock import Clock
+from forebay.errors import Fatal, Retryable
+
+
+class LogWentBack(Fatal):
+    """The log ends before the last manifest: new records would get offsets that are already built."""
+
+
+class Assignment:
+    """Implements Listener. `partitions` and `held` may be read from any thread, the rest is for the consumer's own."""
+
+    def __init__(
+        self,
+        subscribe: Callable[[Listener], Subscription],
+        manifests: ManifestStore,
+        new_partition: Callable[[int], Partition],
+        *,
+        clock: Clock,
+        logger: FilteringBoundLogger,
+        metrics: ConsumerMetrics,
+    ) -> None:
+        self._manifests = manifests
+        self._new_partition = new_partition
+        self._clock = clock
+        self._logger = logger
+        self._metrics = metrics
+        self._held: dict[int, Partition] = {}
+        self._abandoned = list[Sealing]()
+        self.subscription = subscribe(self)
+
+    def __getitem__(self, number: int) -> Partition | None:
+        return self._held.get(number)
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """Ascending by number; a copy."""
+        held = self._held  # replaced, never changed, so that other threads may look
+        return [held[number] for number in sorted(held)]
+
+    @property
+    def abandoned_bytes(self) -> int:
+        """Memory of segments that were given up and have not ended yet."""
+        return sum(sealing.segment.memory_bytes for sealing in self._abandoned)
+
+    def assigned(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Where the chain's end cannot be found now, the partition stays unread until `locate` finds it."""
+        fresh = {number: self._new_partition(number) for number in partitions}
+        self._held = {**self._held, **fresh}
+        for partition in fresh.values():
+            self.locate(partition)
+        return {number: partition.position for number, partition in fresh.items()}
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        self._discard(partitions)
+        self._logger.info("partitions revoked", partitions=list(partitions))
+
+    def lost(self, partitions: Sequence[int]) -> None:
+        self._discard(partitions)
+        self._logger.warning("partitions lost", partitions=list(partitions))
+
+    def locate(self, partition: Partition) -> None:
+        """Finds the end of the partition's chain, from the committed offset as a hint.
+
+        Raises LogWentBack. A failure that may pass is noted in `partition.failing`: call again later.
+        """
+        number = partition.number
+        try:
+            log_id = self.subscription.log_id
+            last = self._manifests.last(log_id, number, self.subscription.committed(number))
+            end_offset = self.subscription.end_offset(number)
+        except Retryable as error:
+            partition.failing = str(error)
+            partition.adrift = True
+            partition.retry_at = self._clock.monotonic() + partition.backoff.failed()
+            self._metrics.log_failures.inc()
+            self._logger.warning("end of the manifest chain is not known yet", partition=number, error=str(error))
+            return
+        if last is not None and end_offset < last.end:
+            raise LogWentBack(
+                f"log ends before its last manifest: log_id={log_id} partition={number} end_offset={end_offset} "
+                f"manifest_end={last.end}",
+                hint="restore the log, or start a new one: a new log has a new id and a chain of its own",
+            )
+        partition.locate(last)
+        partition.end_offset = end_offset
+        self._logger.info("partition assigned", partition=number, position=partition.position, end_offset=end_offset)
+
+    def abandon(self) -> None:
+        """Gives up whatever is still on its way."""
+        self._discard([partition.number for partition in self.partitions])
+
+    def reap(self) -> None:
+        """Forgets abandoned segments that have ended; raises what ended them, were it more than being abandoned."""
+        for sealing in [sealing for sealing in self._abandoned if sealing.result.done()]:
+            self._abandoned.remove(sealing)
+            try:
+                sealing.result.result()
+            except (Abandoned, CancelledError):
+                self._logger.debug("segment abandoned", partition=sealing.segment.partition)
+
+    def _discard(self, numbers: Sequence[int]) -> None:
+        gone = [self._held[number] for number in numbers if number in self._held]
+        self._held = {number: partition for number, partition in self._held.items() if number not in set(numbers)}
+        for partition in gone:
+            sealing = partition.discard()
+            if sealing is not None:
+                self._abandoned.append(sealing)
+            self._metrics.forget(partition.number)

@@ -1,0 +1,149 @@
+"""One assigned partition: the open segment, the one before it that is being sealed, and where to read on."""
+
+from collections.abc import Callable
+
+from broker.log import Record
+from bucket.manifest import EndedBy, Manifest
+from consumers.retry import Backoff
+from consumers.sealing import Sealing
+from consumers.segment import Segment
+from consumers.status import PartitionStatus
+
+
+class Partition:
+    """Driven by the consumer's one thread.
+
+    At most two segments are held: while one is sealing the next may open; where that one ends too, it waits, and so do
+    the log's records. So manifests of a partition are created strictly in order.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        open_segment: Callable[[int, int], Segment],
+        seal: Callable[[Segment], Sealing],
+        backoff: Backoff,
+    ) -> None:
+        self.number = number
+        self.position = 0
+        """The offset of the next record to take."""
+        self.last: Manifest | None = None
+        """The newest manifest of the chain that is known here."""
+        self.located = False
+        """Whether the end of the chain is known; before that no record is taken."""
+        self.adrift = False
+        """Whether the subscription must seek to `position` before a record is taken."""
+        self.paused = False
+        self.failing = ""
+        """Why the end of the chain could not be found."""
+        self.backoff = backoff
+        self.retry_at = 0.0
+        """Monotonic seconds before which it is not looked for again."""
+        self.end_offset = 0
+        """As last observed."""
+        self.open: Segment | None = None
+        self.sealing: Sealing | None = None
+        self._open_segment = open_segment
+        self._seal = seal
+
+    @property
+    def waiting(self) -> bool:
+        """The open segment has ended, and the one before it is not published yet."""
+        return self.open is not None and self.open.ended_by is not None
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Those whose samples are not known to be in the bucket."""
+        segment, sealing = self.open, self.sealing  # in this order: see _seal_next
+        found = [sealing.segment] if sealing else []
+        return found if segment is None or segment in found else [*found, segment]
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(segment.memory_bytes for segment in self.segments)
+
+    def status(self) -> PartitionStatus:
+        """May be called from any thread."""
+        segments, segment, sealing, last = self.segments, self.open, self.sealing, self.last
+        heads = [head for held in segments for head in list(held.heads.values())]
+        return PartitionStatus(
+            partition=self.number,
+            position=self.position,
+            end_offset=self.end_offset,
+            lag=max(0, self.end_offset - self.position),
+            open_start=segment.start if segment else None,
+            records=sum(held.records for held in segments),
+            samples=sum(head.counts.appended for head in heads),
+            series=sum(head.series for head in heads),
+            memory_bytes=sum(held.memory_bytes for held in segments),
+            sealing=sealing is not None,
+            paused=self.paused,
+            failing=self.failing or (sealing.failing if sealing else ""),
+            last_end=last.end if last else None,
+            last_append_time=last.last_append_time if last else None,
+            last_blocks=len(last.blocks) if last else 0,
+        )
+
+    def locate(self, last: Manifest | None) -> None:
+        """The chain's end is known: go on behind it, or from the first offset that any log has."""
+        self.last = last
+        self.position = last.end if last else 0
+        self.located = True
+        self.failing = ""
+
+    def take(self, record: Record) -> bool:
+        """False where no segment may open for the record yet: it must be read again later, from `position`.
+
+        Raises UnsupportedRecord.
+        """
+        if self.waiting:
+            return False
+        segment = self.open
+        if segment is not None and (ended := segment.ends_before(record)):
+            if not self.end(ended):
+                return False
+            segment = None
+        if segment is None:
+            segment = self.open = self._open_segment(self.number, self.position)
+        ended = segment.append(record)
+        self.position = record.offset + 1
+        if ended:
+            self.end(ended)
+        return True
+
+    def end(self, ended_by: EndedBy) -> bool:
+        """The open segment has ended. True where it is sealed at once, False where it waits for the one before it."""
+        if self.open is None:
+            raise ValueError(f"no segment is open: partition={self.number}")
+        self.open.ended_by = ended_by
+        self._seal_next()
+        return self.open is None
+
+    def settle(self, standing: Manifest) -> None:
+        """The segment being sealed is done, as this manifest says, which may be another's.
+
+        One that ends elsewhere moves `position` there, and takes the open segment with it.
+        """
+        if self.sealing is None:
+            raise ValueError(f"no segment is being sealed: partition={self.number}")
+        ours = self.sealing.segment
+        if standing.end != ours.end:
+            self.open = None
+            self.position = standing.end
+            self.adrift = True
+        self.last = standing
+        self.sealing = None
+        self._seal_next()
+
+    def discard(self) -> Sealing | None:
+        """Keeps nothing; returns what is still on its way, abandoned."""
+        sealing, self.sealing, self.open = self.sealing, None, None
+        if sealing is not None:
+            sealing.abandon()
+        return sealing
+
+    def _seal_next(self) -> None:
+        if self.waiting and self.sealing is None and self.open is not None:
+            # Readers in other threads look at `open` first: they may see the segment twice, never not at all.
+            self.sealing = self._seal(self.open)
+            self.open = None

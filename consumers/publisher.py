@@ -1,0 +1,74 @@
+"""Puts a built segment into the bucket; the manifest is the commit point."""
+
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from broker.quarantine import Quarantine, QuarantinedRecord
+from bucket import layout
+from bucket.bucket import Bucket
+from bucket.manifest import Manifest
+from bucket.manifests import ManifestStore
+from consumers.builder import BuiltSegment
+from consumers.retry import Retry
+
+
+class Published(NamedTuple):
+    """The manifest that stands; `ours` unless another ended the segment elsewhere, or built it by another recipe."""
+
+    standing: Manifest
+    ours: bool
+
+
+class Publisher:
+    """Idempotent: whatever was there already is written again with the same bytes. Thread-safe."""
+
+    def __init__(self, bucket: Bucket, manifests: ManifestStore, quarantine: Quarantine) -> None:
+        self._bucket = bucket
+        self._manifests = manifests
+        self._quarantine = quarantine
+
+    def publish(self, built: BuiltSegment, retry: Retry) -> Published:
+        """Returns once a manifest stands at the segment's start: ours, or one created before.
+
+        1. Look whether a manifest stands. If so nothing is written: its blocks are in the bucket, or were compacted
+           and must not come back.
+        2. Keep the poison records.
+        3. Put chunks and index of every block.
+        4. Put meta.json of every block: now they are whole for any reader.
+        5. Create the manifest: now the segment is done. Committing the offset is left to the caller; it is advisory.
+
+        After a crash anywhere, do it again. Blocks that lose in step 5 are orphans, which the compactor removes.
+        Blocks while the bucket does not answer. Raises Abandoned, BucketMisconfigured, OSError of the local files.
+        """
+        manifest = built.manifest
+        # 1.
+        standing = retry.until_done(lambda: self._manifests.get(manifest.log_id, manifest.partition, manifest.start))
+        if standing is not None:
+            return _compare(standing, manifest)
+        # 2.
+        for poison in built.poison:
+            record = QuarantinedRecord.of(manifest.log_id, poison.record, poison.reason)
+            retry.until_done(partial(self._quarantine.put, record))
+        # 3.
+        files = [(block, entry.path) for block in built.blocks for entry in block.entry.files]
+        for block, path in files:
+            if path != layout.META:
+                self._put(layout.block_key(block.entry.ulid, path), block.directory / path, retry)
+        # 4.
+        for block, path in files:
+            if path == layout.META:
+                self._put(layout.block_key(block.entry.ulid, path), block.directory / path, retry)
+        # 5.
+        return _compare(retry.until_done(lambda: self._manifests.create(manifest)), manifest)
+
+    def _put(self, key: str, source: Path, retry: Retry) -> None:
+        def attempt() -> None:
+            source.stat()  # a staging directory that was swept away is no failure of the bucket
+            self._bucket.put_file(key, source)
+
+        retry.until_done(attempt)
+
+
+def _compare(standing: Manifest, ours: Manifest) -> Published:
+    return Published(standing, standing.end == ours.end and standing.recipe_digest == ours.recipe_digest)

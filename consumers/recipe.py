@@ -1,0 +1,32 @@
+"""The recipe of a consumer's blocks, out of its settings."""
+
+from collections.abc import Mapping
+
+from bucket.manifest import Recipe
+from consumers.settings import WINDOW, BoundSettings, SegmentSettings
+from forebay.errors import Fatal
+
+BUILDER_VERSION = 1
+"""Raised with every change of heads, block writer or meta.json that changes bytes."""
+
+
+def make_recipe(
+    segment: SegmentSettings, bounds: BoundSettings, external_labels: Mapping[str, str], tenant_label: str
+) -> Recipe:
+    """Raises Fatal where an external label has the tenant label's name: tenants could not be told apart."""
+    if tenant_label in external_labels:
+        raise Fatal(
+            f"external label has the tenant label's name: label={tenant_label}",
+            hint="rename it in external_labels, or set tenancy.label",
+        )
+    return Recipe(
+        builder=BUILDER_VERSION,
+        external_labels=dict(external_labels),
+        tenant_label=tenant_label,
+        window=int(WINDOW),
+        segment_interval=int(segment.interval),
+        segment_max_bytes=int(segment.max_bytes),
+        max_age=int(bounds.max_age),
+        max_future=int(bounds.max_future),
+        max_windows=bounds.max_windows,
+    )

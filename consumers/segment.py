@@ -1,0 +1,133 @@
+"""The open segment of one partition: a head per tenant, and what the manifest will say of it."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from broker.log import Record
+from broker.record import check_version, tenant_of
+from bucket.manifest import EndedBy, Ledger
+from consumers.cutter import Cutter
+from consumers.head import Head
+from forebay.errors import Fatal, InvalidData
+
+HeadFactory = Callable[[str], Head]
+"""Makes the empty head of a tenant."""
+
+
+class Poison(NamedTuple):
+    """A record that cannot be decoded, and why."""
+
+    record: Record
+    tenant: str
+    """Empty where the key is none."""
+    reason: str
+
+
+class UnbalancedLedger(Fatal):
+    """Samples went in that are neither stored nor counted: a bug, and nothing may be published on top of it."""
+
+
+class Segment:
+    """Records [start, end) of one partition. Appended to by one thread; `heads` may be read from any."""
+
+    def __init__(self, log_id: str, partition: int, start: int, cutter: Cutter, new_head: HeadFactory) -> None:
+        self.log_id = log_id
+        self.partition = partition
+        self.start = start
+        self.heads: dict[str, Head] = {}
+        self.poison: list[Poison] = []
+        self.records = 0
+        self.memory_bytes = 0
+        """Held by heads and poison records. O(1)."""
+        self.first_offset = start
+        self.first_append_time = 0
+        self.last_append_time = 0
+        self.end = start
+        self.ended_by: EndedBy | None = None
+        self._cutter = cutter
+        self._new_head = new_head
+
+    @property
+    def gap(self) -> tuple[int, int] | None:
+        """Offsets that the log had lost before they were read."""
+        return (self.start, self.first_offset) if self.first_offset > self.start else None
+
+    @property
+    def mark(self) -> int | None:
+        """As `Cutter.mark`."""
+        return self._cutter.mark
+
+    def ends_before(self, record: Record) -> EndedBy | None:
+        """Why the record belongs to the next segment; None where it belongs to this one."""
+        return self._cutter.ends_before(record.offset, record.append_time)
+
+    def append(self, record: Record) -> EndedBy | None:
+        """Takes a record that belongs; says why the segment ends behind it, or None where it goes on.
+
+        A record that cannot be decoded is set aside with the reason, and the segment goes on.
+
+        Raises:
+            UnsupportedRecord: a newer version wrote it; the segment is as it was.
+        """
+        tenant = ""
+        try:
+            check_version(record)
+            tenant = tenant_of(record)
+            if not record.damaged:
+                self._append(tenant, record)
+            reason = record.damaged
+        except InvalidData as error:
+            reason = record.damaged or str(error)
+        if reason:
+            self.poison.append(Poison(record, tenant, reason))
+            self.memory_bytes += len(record.key) + len(record.value)
+        if not self.records:
+            self.first_offset = record.offset
+            self.first_append_time = record.append_time
+        self.records += 1
+        self.end = record.offset + 1
+        self.last_append_time = record.append_time
+        return self._cutter.take(record.offset, record.append_time, len(record.key) + len(record.value))
+
+    def _append(self, tenant: str, record: Record) -> None:
+        head = self.heads.get(tenant)
+        held = 0 if head is None else head.memory_bytes
+        if head is None:
+            head = self._new_head(tenant)
+        head.append(record.value, record.append_time)  # InvalidData leaves no empty head behind
+        self.heads[tenant] = head
+        self.memory_bytes += head.memory_bytes - held
+
+    def idle_after(self, now: int, grace: int) -> bool:
+        """As `Cutter.idle_after`."""
+        return self._cutter.idle_after(now, grace)
+
+    def ledger(self) -> dict[str, Ledger]:
+        """What became of every sample, by tenant; once the heads are finished."""
+        ledgers = {tenant: _ledger(head) for tenant, head in sorted(self.heads.items())}
+        for tenant, ledger in ledgers.items():
+            if not ledger.balances():
+                raise UnbalancedLedger(
+                    f"ledger does not balance: partition={self.partition} start={self.start} tenant={tenant} {ledger}",
+                    hint="this is a bug; keep the log from offset start on and report it",
+                )
+        return ledgers
+
+    def windows(self) -> Iterator[tuple[str, Head, int]]:
+        """(tenant, head, window) of each block to be, ascending; once the heads are finished."""
+        for tenant, head in sorted(self.heads.items()):
+            for window in head.windows():
+                yield tenant, head, window
+
+
+def _ledger(head: Head) -> Ledger:
+    counts = head.finish()
+    return Ledger(
+        records=counts.records,
+        samples=counts.appended,
+        stored=counts.stored,
+        duplicate=counts.duplicate,
+        rejected={reason: samples for reason, samples in sorted(counts.rejected.items()) if samples},
+        exemplars=counts.exemplars,
+        metadata=counts.metadata,
+    )

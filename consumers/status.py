@@ -1,0 +1,34 @@
+"""How far each partition is, for the page and for `forebay status`."""
+
+import msgspec
+
+
+class PartitionStatus(msgspec.Struct, frozen=True):
+    """A glance at one assigned partition; counts are of the open and the sealing segment together."""
+
+    partition: int
+    position: int
+    end_offset: int
+    """As last observed, about once a second."""
+    lag: int
+    """Records not yet taken."""
+    open_start: int | None
+    """First offset of the open segment; None where none is open."""
+    records: int
+    samples: int
+    series: int
+    memory_bytes: int
+    sealing: bool
+    paused: bool
+    failing: str
+    """Why nothing is published or read at the moment; empty while all goes well."""
+    last_end: int | None
+    """End of the newest manifest; None where there is none."""
+    last_append_time: int | None
+    """Append time of its last record, ms."""
+    last_blocks: int
+
+    @property
+    def unpublished(self) -> int:
+        """Records of the log behind the newest manifest."""
+        return max(0, self.end_offset - (self.last_end or 0))
