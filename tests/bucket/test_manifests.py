@@ -238,7 +238,7 @@ def test_many_roll_up_at_once_while_the_chain_grows_and_is_read() -> None:
                 assert ManifestStore(bucket).create(manifest) == manifest
             stop.set()
         elif number == 1:
-            while not stop.is_set():
+            while not stop.is_set() or not seen:
                 seen.append(list(ManifestStore(bucket).chain("log", 0)))
         else:
             pick = random.Random(number)
