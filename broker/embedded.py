@@ -92,6 +92,11 @@ class EmbeddedWriter:
         """Transactions of records so far; fewer than appends where those waited together."""
         return self._store.commits
 
+    @property
+    def is_full(self) -> bool:
+        """At its size bound with records that no group has committed past; appends raise LogFull."""
+        return self._full
+
     def backlog_bytes(self) -> int:
         return self._backlog
 
@@ -197,7 +202,7 @@ class EmbeddedWriter:
         now = self._clock.monotonic()
         try:
             self._store.checkpoint_if_due()
-            if self._full or now >= self._next_sweep:
+            if now >= self._next_sweep or self._retention.is_large():
                 more = self._retention.step(self._clock.now_ms())
                 self._next_sweep = now if more else now + self._sweep_seconds
             self._full = self._retention.is_full()

@@ -138,7 +138,7 @@ def prepare(db: sqlite3.Connection, directory: Path, partitions: int) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         present = 0
-        if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if not _is_empty(db):
             present = check(db, directory)
         else:
             for statement in _META.strip().split(";\n"):
@@ -161,10 +161,10 @@ def prepare(db: sqlite3.Connection, directory: Path, partitions: int) -> None:
 
 def check(db: sqlite3.Connection, directory: Path) -> int:
     """The number of partitions of a log that this version can read. Raises Fatal, LogUnavailable, sqlite3.Error."""
+    if _is_empty(db):
+        raise LogUnavailable(f"embedded log is not created yet directory={directory}", hint="start its writer")
     application = db.execute("PRAGMA application_id").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if application == 0 and version == 0:
-        raise LogUnavailable(f"embedded log is not created yet directory={directory}", hint="start its writer")
     if application != _APPLICATION_ID:
         raise Fatal(
             f"not a log of forebay file={directory / DATABASE} application_id={application:#x}",
@@ -191,6 +191,10 @@ def read_log_id(db: sqlite3.Connection) -> str:
         raise Fatal("embedded log has no log id", hint="restore the data directory, or start with a new one")
     log_id: bytes = row[0]
     return log_id.decode()
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
 
 
 def _check_growth(present: int, partitions: int) -> None:

@@ -4,6 +4,7 @@ from broker.embedded_commits import Commits
 from broker.embedded_store import EmbeddedStore
 from broker.settings import EmbeddedSettings
 
+_STEP_BYTES = 8 << 20
 _EVER = (1 << 63) - 1
 
 
@@ -20,6 +21,11 @@ class Retention:
         self._settings = settings
         # Begins a little early, so that a log with enough committed records is never full.
         self._wanted_bytes = settings.retention_bytes * 95 // 100
+        self._step_bytes = min(_STEP_BYTES, settings.retention_bytes // 50)
+
+    def is_large(self) -> bool:
+        """Whether `step` has reason to look at once, rather than now and then."""
+        return self._store.used_bytes() > self._wanted_bytes
 
     def is_full(self) -> bool:
         return self._store.used_bytes() >= self._settings.retention_bytes
@@ -36,9 +42,9 @@ class Retention:
             return self._store.give_back()
         partition = min(oldest, key=lambda partition: oldest[partition].append_time)
         before = now_ms - self._settings.retention
-        if self._store.used_bytes() > self._wanted_bytes:
+        if self.is_large():
             before = _EVER
         elif oldest[partition].append_time >= before:
             return self._store.give_back()
-        self._store.drop(partition, committed[partition], before)
+        self._store.drop(partition, committed[partition], before, self._step_bytes)
         return True

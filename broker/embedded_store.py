@@ -11,7 +11,6 @@ from forebay.errors import ForebayError
 
 _CHECKPOINT_BYTES = 4 << 20
 """Of the WAL. Measured alike from 256 KiB to 16 MiB in CPU; this keeps a checkpoint under some ten milliseconds."""
-_DROP_BYTES = 8 << 20
 _DROP_RECORDS = 256
 _VACUUM_PAGES = 256
 
@@ -94,14 +93,14 @@ class EmbeddedStore:
             raise self._failed(error, "retention") from error
         return Oldest(*row) if row else None
 
-    def drop(self, partition: int, below: int, before: int) -> None:
-        """Removes a step's worth of the oldest records with an offset `below` and an append time `before`."""
+    def drop(self, partition: int, below: int, before: int, max_bytes: int) -> None:
+        """Removes the oldest records with an offset `below` and an append time `before`, about `max_bytes` of them."""
         try:
             db = self._open()
             last, floor, size = None, 0, 0
             for offset, append_time, length in db.execute(_OLD.format(partition), (below, before, _DROP_RECORDS)):
                 last, floor, size = offset, append_time, size + length
-                if size >= _DROP_BYTES:
+                if size >= max_bytes:
                     break
             if last is None:
                 return

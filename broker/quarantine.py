@@ -34,6 +34,8 @@ class QuarantinedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     key: bytes
     headers: tuple[tuple[str, bytes], ...]
     value: bytes
+    damaged: str = ""
+    """As in the record: its value was lost in the log, and to decode it again is of no use."""
     version: int = FORMAT_VERSION
 
     @classmethod
@@ -47,6 +49,7 @@ class QuarantinedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
             key=record.key,
             headers=record.headers,
             value=record.value,
+            damaged=record.damaged,
         )
 
     @property
@@ -55,7 +58,7 @@ class QuarantinedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     def record(self) -> Record:
         """The record as the log gave it, for another attempt."""
-        return Record(self.partition, self.offset, self.append_time, self.key, self.value, self.headers)
+        return Record(self.partition, self.offset, self.append_time, self.key, self.value, self.headers, self.damaged)
 
     def encode(self) -> bytes:
         """Canonical bytes: the same record and reason are the same bytes."""

@@ -1,0 +1,44 @@
+import pytest
+
+from broker.log import Headers, Record
+from broker.record import UnsupportedRecord, check_version, new_headers, tenant_of
+from forebay.errors import Fatal, InvalidData
+
+
+def record(headers: Headers = (), key: bytes = b"tenant") -> Record:
+    return Record(1, 2, 3, key, b"", headers)
+
+
+def test_new_headers_can_be_read_back() -> None:
+    assert new_headers() == (("forebay-version", b"1"),)
+    assert new_headers("replica-é") == (("forebay-version", b"1"), ("forebay-replica", "replica-é".encode()))
+    check_version(record(new_headers()))
+    check_version(record((("traceparent", b"x"), *new_headers("a"))))
+
+
+@pytest.mark.parametrize("version", [b"2", b"17", b"999999999"])
+def test_a_newer_version_stops_the_consumer(version: bytes) -> None:
+    with pytest.raises(UnsupportedRecord, match=r"partition=1 offset=2 \(hint: upgrade consumers before gateways\)"):
+        check_version(record((("forebay-version", version),)))
+    assert issubclass(UnsupportedRecord, Fatal)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("Forebay-Version", b"1"),),
+        (("forebay-version", b"1"), ("forebay-version", b"1")),
+        *(((("forebay-version", text)),) for text in (b"", b"0", b"-1", b"1.0", b" 1", b"\xb2", b"x", b"1" * 5000)),
+    ],
+)
+def test_no_version_is_invalid_data(headers: Headers) -> None:
+    with pytest.raises(InvalidData, match="partition=1 offset=2"):
+        check_version(record(headers))
+
+
+def test_tenant_is_the_key() -> None:
+    assert tenant_of(record(key="ténant".encode())) == "ténant"
+    for key in (b"", b"\xff\xfe"):
+        with pytest.raises(InvalidData, match="partition=1 offset=2"):
+            tenant_of(record(key=key))
