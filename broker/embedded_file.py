@@ -88,14 +88,15 @@ def log_error(error: sqlite3.Error, directory: Path, what: str) -> ForebayError:
 
 
 def recovery_hint(directory: Path) -> str:
-    """What an operator does about a damaged database."""
-    database = directory / DATABASE
+    """What an operator does about a damaged database.
+
+    A new log has a new id, so its offsets mean nothing to the manifests of the old one. A repaired or older database
+    would give offsets out a second time, and consumers, which are past them, would never read those records.
+    """
     return (
-        f"stop every process on this log, keep a copy of {directory}, then rescue what is readable: "
-        f'sqlite3 {database} .recover | sqlite3 {directory}/new.db && sqlite3 {directory}/new.db "pragma '
-        f'application_id={_APPLICATION_ID}; pragma user_version={FORMAT}" && rm -f {database}-wal {database}-shm && '
-        f"mv {directory}/new.db {database}; or restore the directory; or start with a new one: what the bucket has "
-        "stays, records that were not yet in it are lost"
+        f"stop every process on this log and check the disk; then move {directory} away and start again with a new "
+        "log: what was published stays, records that were not are in the old directory only; do not repair it in "
+        "place or restore an older copy, which would give offsets out twice"
     )
 
 
@@ -134,7 +135,7 @@ def connect_reader(directory: Path) -> sqlite3.Connection:
 
 
 def prepare(db: sqlite3.Connection, directory: Path, partitions: int) -> None:
-    """Creates the tables of a new log, adds those of new partitions. Raises Fatal, sqlite3.Error."""
+    """Creates the tables of a new log, adds those of new partitions. Raises Fatal, sqlite3.Error, OSError."""
     db.execute("BEGIN IMMEDIATE")
     try:
         present = 0
@@ -156,7 +157,8 @@ def prepare(db: sqlite3.Connection, directory: Path, partitions: int) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    _sync(directory)
+    if not present:
+        _sync(directory)
 
 
 def check(db: sqlite3.Connection, directory: Path) -> int:

@@ -13,6 +13,9 @@ class Retention:
 
     A record counts as committed once any group has committed past it. One that is not stays, whatever its age and the
     log's size: it was acknowledged and may exist nowhere else.
+
+    The file keeps its size while records come and go, since freed pages are used again; once more than half of them
+    are free, it shrinks.
     """
 
     def __init__(self, store: EmbeddedStore, commits: Commits, settings: EmbeddedSettings) -> None:

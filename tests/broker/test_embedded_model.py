@@ -26,7 +26,7 @@ _steps = st.lists(st.one_of(_append, _append, _reopen, _tick, _read), max_size=2
 Step = Sequence[NewRecord] | str | int | tuple[int, int, int]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(_steps)
 def test_is_a_list_per_partition(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as directory:
