@@ -59,7 +59,9 @@ class EmbeddedSubscription:
             if self._clock.monotonic() >= self._next_rebalance:
                 self._rebalance()
             # Asked before reading, so that what is committed meanwhile shows next time.
-            if self._watch.changed() or not self._drained:
+            if self._watch.changed():
+                self._drained = False
+            if not self._drained:
                 records = self._read(max_bytes)
                 self._drained = not records
                 if records:

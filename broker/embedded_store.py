@@ -10,7 +10,7 @@ from broker.log import LogCorrupt, LogUnavailable, NewRecord
 from forebay.errors import ForebayError
 
 _CHECKPOINT_BYTES = 4 << 20
-"""Of the WAL. CPU per sample is alike from 4 to 32 MiB and a tenth more at 256 KiB; the next commit waits for less here."""
+"""Of the WAL. Measured: alike in CPU from 4 to 32 MiB, a tenth more at 256 KiB; the next commit waits for less here."""
 _DROP_RECORDS = 256
 _VACUUM_PAGES = 256
 

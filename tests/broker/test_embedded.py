@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.log import LogFull, LogUnavailable, NewRecord
+from broker.log import LogCorrupt, LogFull, LogUnavailable, NewRecord
 from broker.settings import EmbeddedSettings
 from forebay.errors import Fatal
 from forebay.units import Size
@@ -157,6 +157,37 @@ async def test_a_full_disk_is_told_and_room_ends_it(tmp_path: Path) -> None:
     finally:
         await harness.close()
         subprocess.run(["umount", str(disk)], check=True)
+
+
+async def test_damage_ends_the_writer_for_good(harness: EmbeddedHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = await harness.writer()
+    damaged = LogCorrupt("a page is damaged", hint="start again with a new log")
+
+    def fail(*_: object) -> None:
+        raise damaged
+
+    monkeypatch.setattr(writer._store, "append", fail)
+    outcomes = await asyncio.gather(
+        *(writer.append([NewRecord(0, b"t", b"x")]) for _ in range(5)), return_exceptions=True
+    )
+    monkeypatch.undo()
+    assert outcomes == [damaged] * 5
+    with pytest.raises(LogCorrupt, match="a page is damaged"):
+        await writer.append([NewRecord(0, b"t", b"x")])
+    await writer.close()
+    assert read_all(harness.reader(), 0) == []
+
+
+async def test_a_mistake_in_the_writer_is_fatal_to_all_who_wait(
+    harness: EmbeddedHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await harness.writer()
+    monkeypatch.setattr(writer._store, "append", lambda *_: 1 / 0)
+    with pytest.raises(Fatal, match="ZeroDivisionError"):
+        await writer.append([NewRecord(0, b"t", b"x")])
+    with pytest.raises(Fatal, match="ZeroDivisionError"):
+        await writer.append([NewRecord(0, b"t", b"x")])
+    assert writer.backlog_bytes() == 0
 
 
 async def test_a_reader_before_the_first_writer_is_told_to_wait(harness: EmbeddedHarness) -> None:

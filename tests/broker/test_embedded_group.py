@@ -67,6 +67,23 @@ async def test_a_listener_that_fails_is_asked_again(harness: EmbeddedHarness) ->
     assert listener.assignments == [(0, 1, 2, 3)] * 2
 
 
+async def test_a_read_that_failed_is_tried_again(harness: EmbeddedHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for another commit to wake it."""
+    writer = await harness.writer()
+    subscription = harness.subscription("group", Recorder())
+    assert subscription.poll(0.1, MANY) == []
+    await writer.append([NewRecord(1, b"t", b"x")])
+
+    def fail(*_: object) -> None:
+        raise LogUnavailable("the disk is away")
+
+    monkeypatch.setattr(subscription._reader, "read", fail)
+    with pytest.raises(LogUnavailable, match="the disk is away"):
+        subscription.poll(1, MANY)
+    monkeypatch.undo()
+    assert len(subscription.poll(1, MANY)) == 1
+
+
 @pytest.mark.parametrize("group", ["", ".", "..", "a/b", "a b", "../../etc", ".hidden", "x" * 201])
 async def test_a_groups_name_cannot_leave_its_directory(harness: EmbeddedHarness, group: str) -> None:
     await harness.writer()
