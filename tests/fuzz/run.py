@@ -61,10 +61,16 @@ def build() -> Path:
 
 
 def sanitized(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs this interpreter on the sanitized kernels; a report makes it exit with 99 and stands in `stderr`."""
+    """Runs this interpreter on the sanitized kernels; a report makes it exit with 99 and stands in `stderr`.
+
+    Raises:
+        FileNotFoundError: the compiler has no sanitizer.
+    """
     runtime = subprocess.run(
         ["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
     ).stdout.strip()
+    if not Path(runtime).is_absolute():  # gcc gives the bare name back where it finds nothing
+        raise FileNotFoundError(f"no AddressSanitizer runtime: {runtime} (hint: install gcc's libasan)")
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=BUILD,

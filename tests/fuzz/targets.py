@@ -100,6 +100,30 @@ def _chunks() -> Target:
     return target
 
 
+def _symbols(reader: Callable[[memoryview], object]) -> Target:
+    """Wraps the entries in their length and checksum, since a wrong one ends the reading at once."""
+    crc32c = importlib.import_module("tsdb.crc32c").crc32c
+
+    def target(data: memoryview) -> None:
+        section = len(data).to_bytes(4, "big") + bytes(data) + int(crc32c(data)).to_bytes(4, "big")
+        with contextlib.suppress(InvalidData):
+            reader(exactly(section))
+
+    return target
+
+
+def _records(read: Callable[[memoryview], object]) -> Target:
+    """As `_symbols`, for chunk records: length, encoding, payload, checksum over the last two."""
+    crc32c = importlib.import_module("tsdb.crc32c").crc32c
+
+    def target(data: memoryview) -> None:
+        for record in (bytes(data), bytes(data) + int(crc32c(data[1:])).to_bytes(4, "big")):
+            with contextlib.suppress(InvalidData):
+                read(exactly(record))
+
+    return target
+
+
 def _built(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
@@ -118,6 +142,9 @@ def entries() -> dict[str, Entry]:
         found["chunks"] = Entry(_chunks(), corpus.chunks())
     if _built("tsdb.chunk_record"):
         kernel = importlib.import_module("tsdb.chunk_record")
-        records = [bytes([len(chunk), 1]) + chunk + bytes(4) for chunk in corpus.chunks()]
-        found["chunk record"] = Entry(_expecting(kernel.read_record, InvalidData), records)
+        records = [bytes([len(chunk), 1]) + chunk for chunk in corpus.chunks()]
+        found["chunk record"] = Entry(_records(kernel.read_record), records)
+    if _built("tsdb.symbol_reader"):
+        kernel = importlib.import_module("tsdb.symbol_reader")
+        found["symbols"] = Entry(_symbols(kernel.SymbolReader), [bytes.fromhex("00000002 0161 036a6f62")])
     return found

@@ -6,6 +6,8 @@ from tests.fuzz import run
 from tests.fuzz.mutator import Mutator
 
 SECONDS = 15
+# The first run builds every kernel anew.
+pytestmark = pytest.mark.timeout(900)
 PLANTED = (
     "from wire.planted import read_behind; from tests.fuzz.targets import exactly; read_behind(exactly(bytes({})))"
 )
