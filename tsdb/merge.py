@@ -50,7 +50,7 @@ def _walk(files: BlockFiles, reader: IndexReader) -> MergeSource:
     while (segment := _whole(files, f"chunks/{len(segments) + 1:06d}")) is not None:
         segments.append(segment)
     index = files.read("index", 0, files.size("index"))
-    return MergeSource(index, segments, reader.all(), reader.symbols.count, read_tombstones(files))
+    return MergeSource(index, segments, reader.all(), reader.symbols, read_tombstones(files))
 
 
 def _whole(files: BlockFiles, path: str) -> bytes | memoryview | None:

@@ -18,6 +18,7 @@ cdef class MergeSource:
     cdef const uint32_t[::1] _ids
     cdef Py_ssize_t _position
     cdef uint32_t _symbols
+    cdef bint _begins_empty           # whether symbol 0 is the empty string, which no label may use
     cdef uint32_t* _last              # refs of the series before
     cdef uint32_t _last_pairs
     cdef uint32_t _last_room

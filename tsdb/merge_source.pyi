@@ -4,6 +4,7 @@ from typing import Any
 from typing_extensions import Buffer
 
 from tsdb.postings import Postings
+from tsdb.symbol_reader import SymbolReader
 
 class MergeSource:
     """One block as a merge walks it; its files must stay as they are."""
@@ -13,7 +14,7 @@ class MergeSource:
         index: Buffer,
         segments: list[Any],
         ids: Postings,
-        symbols: int,
+        symbols: SymbolReader,
         tombstones: Mapping[int, list[tuple[int, int]]],
     ) -> None:
-        """Whole files as buffers; the ids of all series, ascending; how many symbols the index has."""
+        """Whole files as buffers; the ids of all series, ascending; the index's symbols."""

@@ -4,6 +4,7 @@ from libc.string cimport memcpy
 
 from tsdb.chunk_record cimport ChunkRecord, chunk_record
 from tsdb.series_entry cimport SeriesEntry
+from tsdb.symbol_reader cimport SymbolReader
 from tsdb.views cimport ChunkRef
 
 from tsdb.errors import CorruptBlock
@@ -18,8 +19,8 @@ cdef int _corrupt_chunk(str what, uint64_t ref) except -1:
 
 cdef class MergeSource:
 
-    def __init__(self, const uint8_t[::1] index not None, list segments not None, ids, uint32_t symbols, dict tombstones):
-        """`ids` lie in `index`, a little-endian array of them; `symbols` is how many the index has."""
+    def __init__(self, const uint8_t[::1] index not None, list segments not None, ids, SymbolReader symbols not None, dict tombstones):
+        """`ids` lie in `index`, a little-endian array of them; `symbols` are the index's."""
         cdef const uint8_t[::1] view
         cdef Py_ssize_t i
         self.entry = SeriesEntry()
@@ -28,7 +29,8 @@ cdef class MergeSource:
         self._index = index
         self._segments = segments
         self._ids = ids
-        self._symbols = symbols
+        self._symbols = symbols.count
+        self._begins_empty = symbols.count > 0 and symbols.at(0).size == 0
         self._segment_count = len(segments)
         self._segment_data = <const uint8_t**>malloc(len(segments) * sizeof(uint8_t*) + 1)
         self._segment_sizes = <uint64_t*>malloc(len(segments) * sizeof(uint64_t) + 1)
@@ -62,6 +64,9 @@ cdef class MergeSource:
         begin = &self._index[0]
         self.entry.decode(begin + start, begin + self._index.shape[0], self._symbols)
         for i in range(2 * self.entry.pairs):
+            if self._begins_empty and self.entry.refs[i] == 0:
+                with gil:
+                    raise CorruptBlock(f"label has an empty name or value: series={self.series}")
             self.entry.refs[i] = ordinals[self.entry.refs[i]]
         if compare_refs(self.entry.refs, self.entry.pairs, self._last, self._last_pairs) <= 0:
             with gil:

@@ -14,6 +14,7 @@ from tsdb.block_files import LocalBlock
 from tsdb.block_reader import BlockReader
 from tsdb.chunk import Chunk, Labels, SeriesChunks
 from tsdb.chunks import decode_floats, encode_floats
+from tsdb.crc32c import crc32c
 from tsdb.errors import CorruptBlock
 from tsdb.merge import MergeStats, merge_blocks
 from tsdb.series_merge import SeriesCounts
@@ -60,7 +61,7 @@ sample_sets = st.dictionaries(
 float_blocks = st.dictionaries(st.sampled_from([A, B, A[:1]]), sample_sets, min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(float_blocks, min_size=1, max_size=4))
 def test_every_sample_of_every_source_is_there_once_and_the_first_source_wins(
     sources: list[dict[Labels, Samples]],
@@ -87,7 +88,7 @@ def test_every_sample_of_every_source_is_there_once_and_the_first_source_wins(
     assert stats.counts == SeriesCounts(written + duplicate + conflicting, written, duplicate, conflicting, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(blocks, min_size=1, max_size=4), st.sampled_from([200, 1 << 20]))
 def test_any_labels_merge_and_symbols_are_the_union(sources: list[list[SeriesChunks]], segment_bytes: int) -> None:
     times: dict[Labels, set[int]] = {}
@@ -169,4 +170,19 @@ def test_a_source_whose_segment_is_missing_is_damaged(tmp_path: Path) -> None:
     write_block(tmp_path / "0", [SeriesChunks(A, [one_sample_chunk(5)])])
     (tmp_path / "0/chunks/000001").unlink()
     with pytest.raises(CorruptBlock, match="behind its segment file"):
+        merge_blocks([LocalBlock(tmp_path / "0")], tmp_path / "out")
+
+
+def test_a_source_with_an_empty_label_is_damaged(tmp_path: Path) -> None:
+    write_block(tmp_path / "0", [SeriesChunks(((b"a", b"b"),), [one_sample_chunk(5)])])
+    index = tmp_path / "0/index"
+    data = bytearray(index.read_bytes())
+    symbols, entry = 5, 32
+    assert data[symbols : symbols + 12] == b"\0\0\0\x08\0\0\0\2\1a\1b"
+    assert data[entry + 1 : entry + 4] == b"\1\0\1"  # one pair: symbols 0 and 1
+    data[symbols + 8 : symbols + 12] = b"\0\2ab"  # as long as before: the empty string and "ab"
+    data[symbols + 12 : symbols + 16] = crc32c(data[symbols + 4 : symbols + 12]).to_bytes(4)
+    index.unlink()
+    index.write_bytes(data)
+    with pytest.raises(CorruptBlock, match="empty name or value"):
         merge_blocks([LocalBlock(tmp_path / "0")], tmp_path / "out")
