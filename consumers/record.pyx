@@ -155,6 +155,8 @@ cdef int record_parse(Record* r, const uint8_t* data, size_t size, const HashKey
     c.p = data
     c.end = data + size
     r.at = data
+    if size > 0x7FFFFFFF:  # counts of what it holds stay within 32 bits
+        return RECORD_MALFORMED
     while c.p < c.end:
         r.at = c.p
         if read_tag(&c, &field, &wire_type) < 0:
