@@ -23,6 +23,7 @@ INTAKE: Final = web.AppKey("INTAKE", Intake)
 IN_FLIGHT: Final = web.AppKey("IN_FLIGHT", InFlight)
 SERVER_OPTIONS: Final[dict[str, Any]] = {
     "auto_decompress": False,  # a gzip bomb must be refused before it is inflated
+    "lingering_time": 2.0,  # seconds that the rest of a refused body is read and thrown away
     "handler_cancellation": False,  # a sender that goes away must not cancel an append
 }
 """How aiohttp must serve an application that has a gateway."""

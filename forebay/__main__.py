@@ -1,0 +1,7 @@
+"""`python -m forebay`."""
+
+import sys
+
+from forebay.main import main
+
+sys.exit(main())

@@ -1,0 +1,62 @@
+r"""`forebay all-in-one`: every role in one process, on the embedded log and a bucket.
+
+    HTTP -> gateway -> log -> consumer -> bucket <- compactor
+                                 \_ heads _/
+                                    query
+Ends in the order of a sample's way: unready, no new connections, requests finish, the log's writer is flushed, the
+consumer drains, the compactor ends.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from broker.open import open_writer
+from forebay import parts as part
+from forebay.flags import LISTEN, Flags
+from forebay.process import Process, run_role
+from forebay.self_metrics import SelfMetrics
+from forebay.settings import Settings
+from forebay.status import Status
+from forebay.web import make_app
+from gateway.app import INTAKE, add_gateway
+
+
+def run(flags: Flags, settings: Settings) -> int:
+    """Returns the exit code."""
+    return run_role("all-in-one", flags, settings, start)
+
+
+async def start(process: Process, parts: AsyncExitStack) -> None:
+    """Starts every part; the stack ends them in reverse order."""
+    settings = process.settings
+    bucket = await part.start_bucket(process, parts)
+    log = await asyncio.to_thread(open_writer, settings.broker, part.log_directory(process), process.clock)
+    ending_log = parts.push_async_callback(log.close)
+    consumer = await part.start_consumer(process, parts, bucket)
+    parts.push_async_callback(ending_log)  # again: the writer is flushed before the consumer drains
+
+    app = make_app(process.registry, process.readiness)
+    add_gateway(
+        app,
+        log,
+        settings=settings.gateway,
+        limits=settings.limits,
+        tenancy=settings.tenancy,
+        clock=process.clock,
+        registry=process.registry,
+        stop=process.fail,
+    )
+    if settings.self_metrics.enabled:
+        own = SelfMetrics(
+            process.registry,
+            app[INTAKE],
+            settings.tenancy.default_tenant,
+            settings=settings.self_metrics,
+            address=settings.web.listen_address or LISTEN["all-in-one"],
+            clock=process.clock,
+            logger=process.logger("self-metrics"),
+        )
+        own.start(process.fail)
+        parts.push_async_callback(own.stop)
+    status = Status(process, open_log=lambda: part.open_log_reader(process), bucket=bucket, consumed=consumer.status)
+    await part.start_web(process, parts, app, status)

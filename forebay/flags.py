@@ -1,0 +1,129 @@
+"""Flags: dotted like Prometheus'. A flag given wins over the settings file."""
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+from forebay.logs import LEVELS, LogFormat
+from forebay.version import VERSION
+
+LISTEN = {"all-in-one": ":9201", "gateway": ":9201", "consumer": ":9203", "compactor": ":9204"}
+"""Where each role listens unless told otherwise; 9202 is kept for the StoreAPI."""
+
+_ROLES = {
+    "all-in-one": "Run every role in one process: embedded log, local bucket, nothing else needed.",
+    "gateway": "Take remote-write in and append it to the log.",
+    "consumer": "Turn the log into blocks in the bucket, and answer reads of what is fresh.",
+    "compactor": "Merge the bucket's blocks, and clean up.",
+}
+_EXIT_CODES = """exit codes:
+  0  ended as asked
+  1  failed at run time; audit: a discrepancy was found
+  2  flags or settings are wrong
+  3  could not start: address, log or bucket
+"""
+
+
+class Flags(NamedTuple):
+    command: str
+    config_file: Path | None
+    data_dir: Path
+    log_level: str
+    log_format: LogFormat
+    listen_address: str | None = None
+    self_metrics: bool | None = None
+    json: bool = False
+    deep: bool = False
+
+
+def parse_flags(arguments: list[str]) -> Flags:
+    """Ends the process with exit code 2 where they are wrong, with 0 after --help and --version."""
+    given = vars(_parser().parse_args(arguments))
+    return Flags(**given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="forebay",
+        description="Prometheus remote-write in, exactly-once TSDB blocks in object storage out.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"forebay {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for role, text in _ROLES.items():
+        command = _command(commands, role, text)
+        command.add_argument(
+            "--web.listen-address",
+            dest="listen_address",
+            metavar="ADDRESS",
+            type=_address,
+            help=f"HOST:PORT to serve HTTP on, an empty host for every address (default {LISTEN[role]})",
+        )
+        if role == "all-in-one":
+            command.add_argument(
+                "--self-metrics",
+                dest="self_metrics",
+                action=argparse.BooleanOptionalAction,
+                help="write this process' own metrics through its own gateway (default: as self_metrics.enabled, true)",
+            )
+    _command(commands, "check-config", "Check the settings file and print the settings in effect, without secrets.")
+    audit = _command(
+        commands,
+        "audit",
+        "Walk every manifest in the bucket: chains without gap, ledgers that balance, blocks that are there.",
+    )
+    audit.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    audit.add_argument("--deep", action="store_true", help="read every object and compare its SHA-256 (slow)")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument(
+        "--config.file",
+        dest="config_file",
+        metavar="FILE",
+        type=Path,
+        help="settings file, YAML; docs/configuration.md lists all settings (default: none, each has a default)",
+    )
+    command.add_argument(
+        "--data.dir",
+        dest="data_dir",
+        metavar="DIR",
+        type=Path,
+        default=Path("data"),
+        help="local directory: embedded log in DIR/log, bucket in DIR/bucket unless one is configured, blocks being "
+        "built in DIR/staging (default: data)",
+    )
+    command.add_argument(
+        "--log.level",
+        dest="log_level",
+        choices=LEVELS,
+        default="info",
+        help="least severe lines to log (default info)",
+    )
+    command.add_argument(
+        "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt", help="(default logfmt)"
+    )
+    return command
+
+
+def _address(text: str) -> str:
+    from forebay.settings import host_and_port  # noqa: PLC0415 - help and usage errors need no settings
+
+    try:
+        host_and_port(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text

@@ -1,0 +1,46 @@
+"""The command: flags, settings, the role, an exit code.
+
+flags -> settings -> logs -> role -> 0 | 1 | 2 | 3
+"""
+
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+from forebay import all_in_one, check_config, consumer_role, gateway_role
+from forebay.exit_codes import USAGE
+from forebay.flags import Flags, parse_flags
+from forebay.logs import configure_logs
+from forebay.settings import Settings
+from forebay.settings_file import SettingsError, load_settings
+
+_COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
+    "all-in-one": all_in_one.run,
+    "gateway": gateway_role.run,
+    "consumer": consumer_role.run,
+    "check-config": check_config.run,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit code."""
+    flags = parse_flags(sys.argv[1:] if arguments is None else arguments)
+    configure_logs(flags.log_level, flags.log_format)
+    try:
+        settings = with_flags(load_settings(flags.config_file), flags)
+    except SettingsError as error:
+        sys.stderr.write(f"forebay: {error}\n")
+        return USAGE
+    return _COMMANDS[flags.command](flags, settings)
+
+
+def with_flags(settings: Settings, flags: Flags) -> Settings:
+    """The settings, with what flags say instead."""
+    if flags.listen_address is not None:
+        web = msgspec.structs.replace(settings.web, listen_address=flags.listen_address)
+        settings = msgspec.structs.replace(settings, web=web)
+    if flags.self_metrics is not None:
+        own = msgspec.structs.replace(settings.self_metrics, enabled=flags.self_metrics)
+        settings = msgspec.structs.replace(settings, self_metrics=own)
+    return settings

@@ -1,0 +1,86 @@
+"""Parts that several roles are made of: each opens or starts one, and pushes what ends it onto the stack."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from aiohttp import web
+
+from broker.log import LogReader
+from broker.open import open_reader, open_subscription
+from bucket.bucket import Bucket
+from bucket.open import open_bucket
+from bucket.settings import BucketSettings
+from consumers.recipe import make_recipe
+from consumers.worker import Consumer
+from forebay.bucket_probe import BucketProbe
+from forebay.component import Component
+from forebay.flags import LISTEN
+from forebay.page import Page
+from forebay.process import Process
+from forebay.settings import Settings
+from forebay.status import Status
+from forebay.web import WebServer
+
+LOG = "log"
+BUCKET = "bucket"
+STAGING = "staging"
+
+
+def log_directory(process: Process) -> Path:
+    """Where the embedded log lies."""
+    return process.data_dir / LOG
+
+
+def bucket_settings(settings: Settings, data_dir: Path) -> BucketSettings:
+    """The configured bucket, or the one under the data directory."""
+    return settings.bucket or BucketSettings(config={"directory": str(data_dir / BUCKET)})
+
+
+def open_log_reader(process: Process) -> LogReader:
+    """For the status. Blocks. Raises LogUnavailable where there is no log yet."""
+    return open_reader(process.settings.broker, log_directory(process))
+
+
+async def start_bucket(process: Process, parts: AsyncExitStack) -> Bucket:
+    """Opened and asked whether it can be written; unready while it does not answer."""
+    settings = bucket_settings(process.settings, process.data_dir)
+    bucket = open_bucket(settings)
+    parts.callback(bucket.close)
+    probe = BucketProbe(bucket, process)
+    parts.push_async_callback(probe.stop)
+    await probe.start()
+    return bucket
+
+
+async def start_consumer(process: Process, parts: AsyncExitStack, bucket: Bucket) -> Consumer:
+    """Running on its own thread; unready until it is assigned, and while it cannot publish."""
+    settings = process.settings
+    consumer = Consumer(
+        lambda listener: open_subscription(
+            settings.broker, log_directory(process), settings.consumer.group_id, listener, process.clock
+        ),
+        bucket,
+        recipe=make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label),
+        segment=settings.segment,
+        settings=settings.consumer,
+        directory=process.data_dir / STAGING,
+        clock=process.clock,
+        logger=process.logger("consumer"),
+        registry=process.registry,
+    )
+    process.readiness.require("consumer", lambda: consumer.problem)
+    component = Component("consumer", consumer.run, consumer.stop, process.fail)
+    parts.push_async_callback(component.stop)
+    component.start()
+    return consumer
+
+
+async def start_web(process: Process, parts: AsyncExitStack, app: web.Application, status: Status) -> None:
+    """Serving; the last part to start and the first to end."""
+    parts.callback(status.close)
+    app.add_routes(status.routes())
+    app.add_routes(Page(status).routes())
+    server = WebServer(app, process.settings.web, LISTEN[process.role], process.logger("web"))
+    await server.start()
+    parts.push_async_callback(server.stop)
+    process.logger("web").info("listening", address=server.address)

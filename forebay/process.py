@@ -1,0 +1,112 @@
+"""The life of a role's process: start its parts, serve until a signal or a failure, end them in order.
+
+How it may go:
+
+start --Fatal--> exit 3          serve --signal--> drain --> exit 0
+                                 serve --a part fails--> drain --> exit 1, the hint in the last log line
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from forebay.clock import Clock, SystemClock
+from forebay.errors import ForebayError
+from forebay.exit_codes import FAILED, OK, START_FAILED
+from forebay.flags import Flags
+from forebay.logs import get_logger
+from forebay.readiness import Readiness
+from forebay.registry import make_registry
+from forebay.settings import Settings
+from forebay.signals import Signals
+from forebay.version import VERSION
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+
+class Process:
+    """What the parts of one process share."""
+
+    def __init__(self, role: str, flags: Flags, settings: Settings) -> None:
+        self.role = role
+        self.data_dir = flags.data_dir
+        self.settings = settings
+        self.clock: Clock = SystemClock()
+        self.registry = make_registry(role)
+        self.readiness = Readiness()
+        self.started_ms = self.clock.now_ms()
+        self.failure: BaseException | None = None
+        self._loop = asyncio.get_running_loop()
+        self._failed = asyncio.Event()
+
+    def logger(self, component: str) -> "FilteringBoundLogger":
+        return get_logger(component)
+
+    def fail(self, error: BaseException) -> None:
+        """A part cannot go on: the process drains and exits with 1. The first error is told. From any thread."""
+        self._loop.call_soon_threadsafe(self._fail, error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = self.failure or error
+        self._failed.set()
+
+    async def until_end(self, signals: Signals) -> None:
+        """Returns at the first signal or failure."""
+        waits = [asyncio.ensure_future(signals.received.wait()), asyncio.ensure_future(self._failed.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
+
+
+Start = Callable[[Process, AsyncExitStack], Awaitable[None]]
+"""Starts a role's parts; pushes onto the stack what ends them, in reverse order."""
+
+
+def run_role(role: str, flags: Flags, settings: Settings, start: Start) -> int:
+    """Returns the exit code."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_live(role, flags, settings, start))
+
+
+async def _live(role: str, flags: Flags, settings: Settings, start: Start) -> int:
+    process = Process(role, flags, settings)
+    logger = process.logger("process")
+    logger.info("starting", role=role, version=VERSION, data_dir=flags.data_dir)
+    started = False
+    try:
+        with Signals(logger) as signals:
+            async with AsyncExitStack() as parts:
+                await start(process, parts)
+                started = True
+                await process.until_end(signals)
+                process.readiness.drain()
+    except ForebayError as error:
+        process.failure = process.failure or error
+    if process.failure is None:
+        logger.info("ended")
+        return OK
+    _tell(logger, process.failure)
+    return FAILED if started else START_FAILED
+
+
+def _tell(logger: "FilteringBoundLogger", failure: BaseException) -> None:
+    if isinstance(failure, ForebayError):
+        logger.error("ended by a failure", err=failure.args[0], hint=failure.hint)
+    else:
+        logger.error(
+            "ended by a failure",
+            exc_info=failure,
+            err=f"{type(failure).__name__}: {failure}",
+            hint="this is a bug in forebay: please report these lines; what was acknowledged is in the log",
+        )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - installed on Linux only
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

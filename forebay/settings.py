@@ -1,0 +1,99 @@
+"""The settings file: one strict tree, composed of what each package lets an operator choose.
+
+Decoding lives in `forebay.settings_file`; this module only says what there is.
+"""
+
+from typing import Any
+
+import msgspec
+
+from broker.settings import BrokerSettings
+from bucket.settings import BucketSettings
+from consumers.settings import BoundSettings, ConsumerSettings, SegmentSettings
+from forebay.units import Duration
+from gateway.settings import GatewaySettings, LimitSettings, TenancySettings
+
+
+class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The HTTP server of every role."""
+
+    listen_address: str = ""
+    """HOST:PORT; an empty host is every address. Empty as a whole: each role's own port (docs/configuration.md)."""
+    drain_delay: Duration = Duration(0)
+    """How long to be unready before connections are refused, for a load balancer to notice."""
+    shutdown_timeout: Duration = Duration.parse("30s")
+    """How long requests in flight may take after that."""
+
+    def __post_init__(self) -> None:
+        if self.drain_delay < 0 or self.shutdown_timeout < 0:
+            raise ValueError("drain_delay and shutdown_timeout must be at least 0")
+        if self.listen_address:
+            host_and_port(self.listen_address)
+
+
+class SelfMetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All-in-one writes its own metrics through its own gateway."""
+
+    enabled: bool = True
+    interval: Duration = Duration.parse("15s")
+    instance: str = ""
+    """Value of the instance label; empty: host name and port."""
+
+    def __post_init__(self) -> None:
+        if self.interval <= 0:
+            raise ValueError("interval must be above 0")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything; every part has a default."""
+
+    broker: BrokerSettings = BrokerSettings()
+    bucket: BucketSettings | None = None
+    """Thanos' object-storage YAML; without it, `bucket` under --data.dir."""
+    segment: SegmentSettings = SegmentSettings()
+    consumer: ConsumerSettings = ConsumerSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    limits: LimitSettings = LimitSettings()
+    tenancy: TenancySettings = TenancySettings()
+    external_labels: dict[str, str] = {}
+    web: WebSettings = WebSettings()
+    self_metrics: SelfMetricsSettings = SelfMetricsSettings()
+
+    @property
+    def bounds(self) -> BoundSettings:
+        """What the consumer accepts: a little wider than what the gateway does."""
+        return BoundSettings.wider_than(self.limits.max_age, self.limits.max_future)
+
+
+NOT_YET = {
+    "overrides_file": "per-tenant overrides are not built yet; limits hold for every tenant",
+    "grpc": "the StoreAPI is not built yet",
+}
+"""Settings that the design names and this version refuses."""
+
+
+def host_and_port(address: str) -> tuple[str | None, int]:
+    """Reads HOST:PORT, [IPV6]:PORT or :PORT; the host is None for every address. Raises ValueError."""
+    host, colon, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"not an address such as :9201 or 127.0.0.1:9201 (got {address!r})")
+    return host or None, int(port)
+
+
+def effective(value: Any, name: str = "") -> Any:
+    """Settings as plain YAML values in the forms operators write, secrets blanked."""
+    if isinstance(value, msgspec.Struct):
+        return {field: effective(getattr(value, field), field) for field in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: effective(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [effective(item, name) for item in value]
+    if value and any(word in name.lower() for word in _SECRETS):
+        return "<secret>"
+    if value is None or type(value) in {bool, int, float, str}:
+        return value
+    return str(value)
+
+
+_SECRETS = ("secret", "password", "token", "key")

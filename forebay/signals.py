@@ -1,0 +1,36 @@
+"""SIGTERM and SIGINT: the first drains, the second exits at once."""
+
+import asyncio
+import os
+import signal
+from types import TracebackType
+from typing import Any, Self
+
+from forebay.exit_codes import FAILED
+
+
+class Signals:
+    """While its `with` block runs, `received` is set by the first signal; handlers are restored at its end."""
+
+    def __init__(self, logger: Any) -> None:
+        self.received = asyncio.Event()
+        self._logger = logger
+        self._loop = asyncio.get_running_loop()
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self.received.is_set():
+            self._logger.warning("exiting at once", signal=number.name)
+            os._exit(FAILED)
+        self._logger.info("draining; the next signal exits at once", signal=number.name)
+        self.received.set()
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._on_signal, number)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.remove_signal_handler(number)
