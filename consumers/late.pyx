@@ -14,7 +14,7 @@ from consumers.arena cimport (
 )
 from consumers.histogram_wire cimport HISTOGRAM_OK, histogram_free, histogram_read, histogram_same
 from consumers.window cimport (
-    FullChunk, LateSample, Sample, Window, WindowRest, window_add_chunk, xor_size
+    FullChunk, LateSample, Sample, Window, window_add_chunk, xor_size
 )
 from tsdb.chunk_list cimport ChunkList, chunk_list_free
 from tsdb.float_chunks cimport encode_floats

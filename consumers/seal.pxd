@@ -8,5 +8,6 @@ from tsdb.block_writer cimport BlockWriter
 cdef int seal_window(const Store* s, uint32_t ordinal, BlockWriter writer) except -1 nogil
 """Writes symbols and series, but does not finish the writer. Reads the store only, so windows may be sealed at once.
 
-Takes about 130 bytes of memory a series with ten labels. Raises MemoryError, or what the writer raises.
+Takes about 130 bytes of memory a series with ten labels, besides what the writer takes. Raises
+MemoryError, or what the writer raises.
 """

@@ -1,6 +1,6 @@
 """How a record goes in: resolve (read only, in prefetched batches), reserve (all that can fail), append (cannot fail)."""
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from consumers.arena cimport arena_close, arena_reserve, arena_take, system_give, system_take
@@ -12,7 +12,7 @@ from consumers.series_table cimport (
     table_insert, table_reserve, table_series, table_slot
 )
 from consumers.window cimport (
-    CONFLICTING, KEPT, REPEATED, Sample, Window, window_append, window_need, window_open, window_rest
+    KEPT, REPEATED, Sample, Window, window_append, window_need, window_open, window_rest
 )
 from wire.canonical cimport LABELS_OK, canonical_check
 

@@ -1,6 +1,5 @@
 """The strings of one block: each once, numbered as they come, then ranked by their bytes."""
 
-from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 
 from consumers.label_hash cimport HashKey
