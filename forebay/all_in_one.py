@@ -58,5 +58,6 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
         )
         own.start(process.fail)
         parts.push_async_callback(own.stop)
+    part.add_query(process, app, bucket, consumer)
     status = Status(process, open_log=lambda: part.open_log_reader(process), bucket=bucket, consumed=consumer.status)
     await part.start_web(process, parts, app, status)

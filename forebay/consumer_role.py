@@ -20,6 +20,7 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     bucket = await part.start_bucket(process, parts)
     consumer = await part.start_consumer(process, parts, bucket)
     app = make_app(process.registry, process.readiness)
+    part.add_query(process, app, bucket, consumer)
     await part.start_web(
         process,
         parts,

@@ -20,6 +20,12 @@ from forebay.process import Process
 from forebay.settings import Settings
 from forebay.status import Status
 from forebay.web import WebServer
+from gateway.tenant import TenantReader
+from query.blocks import BucketBlocks
+from query.heads import Heads
+from query.metrics import QueryMetrics
+from query.remote_read import RemoteRead
+from query.selector import Selector
 
 LOG = "log"
 BUCKET = "bucket"
@@ -73,6 +79,21 @@ async def start_consumer(process: Process, parts: AsyncExitStack, bucket: Bucket
     parts.push_async_callback(component.stop)
     component.start()
     return consumer
+
+
+def add_query(process: Process, app: web.Application, bucket: Bucket, heads: Heads) -> None:
+    """Remote read over these heads and the bucket; nothing to end."""
+    settings = process.settings
+    selector = Selector(heads, BucketBlocks(bucket), max_samples=settings.query.max_samples)
+    tenants = TenantReader(settings.tenancy)
+    read = RemoteRead(
+        selector,
+        settings.query,
+        lambda request: tenants.read(request.headers),
+        QueryMetrics(process.registry),
+        process.logger("query"),
+    )
+    app.add_routes(read.routes())
 
 
 async def start_web(process: Process, parts: AsyncExitStack, app: web.Application, status: Status) -> None:

@@ -12,6 +12,7 @@ from bucket.settings import BucketSettings
 from consumers.settings import BoundSettings, ConsumerSettings, SegmentSettings
 from forebay.units import Duration
 from gateway.settings import GatewaySettings, LimitSettings, TenancySettings
+from query.settings import QuerySettings
 
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: GatewaySettings = GatewaySettings()
     limits: LimitSettings = LimitSettings()
     tenancy: TenancySettings = TenancySettings()
+    query: QuerySettings = QuerySettings()
     external_labels: dict[str, str] = {}
     web: WebSettings = WebSettings()
     self_metrics: SelfMetricsSettings = SelfMetricsSettings()

@@ -7,8 +7,8 @@ added, and values travel as 64-bit patterns, so that stale markers and the sign 
 import asyncio
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
+from structlog.typing import FilteringBoundLogger
 
 from forebay.errors import InvalidData, Retryable
 from query.histogram_wire import encode_histogram
@@ -42,7 +42,7 @@ class RemoteRead:
         settings: QuerySettings,
         tenant_of: Callable[[web.Request], str],
         metrics: QueryMetrics,
-        logger: structlog.stdlib.BoundLogger,
+        logger: FilteringBoundLogger,
     ) -> None:
         self._selector = selector
         self._settings = settings
