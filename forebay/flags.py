@@ -38,11 +38,12 @@ class Flags(NamedTuple):
 
 def parse_flags(arguments: list[str]) -> Flags:
     """Ends the process with exit code 2 where they are wrong, with 0 after --help and --version."""
-    given = vars(_parser().parse_args(arguments))
+    given = vars(make_parser().parse_args(arguments))
     return Flags(**given)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Every command and flag."""
     parser = argparse.ArgumentParser(
         prog="forebay",
         description="Prometheus remote-write in, exactly-once TSDB blocks in object storage out.",

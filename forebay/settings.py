@@ -9,7 +9,7 @@ import msgspec
 
 from broker.settings import BrokerSettings
 from bucket.settings import BucketSettings
-from consumers.settings import BoundSettings, ConsumerSettings, SegmentSettings
+from consumers.settings import WINDOW, BoundSettings, ConsumerSettings, SegmentSettings
 from forebay.units import Duration
 from gateway.settings import GatewaySettings, LimitSettings, TenancySettings
 from query.settings import QuerySettings
@@ -63,8 +63,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def bounds(self) -> BoundSettings:
-        """What the consumer accepts: a little wider than what the gateway does."""
-        return BoundSettings.wider_than(self.limits.max_age, self.limits.max_future)
+        """What the consumer accepts: a little wider than what the gateway does, and every window within it."""
+        wider = BoundSettings.wider_than(self.limits.max_age, self.limits.max_future)
+        windows = (wider.max_age + wider.max_future) // WINDOW + 2
+        return msgspec.structs.replace(wider, max_windows=max(wider.max_windows, windows))
 
 
 NOT_YET = {

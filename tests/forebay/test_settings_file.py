@@ -110,6 +110,12 @@ def test_the_consumers_bounds_are_wider_than_the_gateways() -> None:
     assert read.bounds.max_future > Duration.parse("1h")
 
 
+def test_whatever_the_gateway_acknowledges_has_a_window() -> None:
+    month = settings("limits: {max_age: 30d}").bounds
+    assert month.max_windows * Duration.parse("2h") >= month.max_age + month.max_future
+    assert settings("").bounds.max_windows == 128
+
+
 def test_effective_settings_read_back_as_the_same_settings() -> None:
     read = settings("segment: {interval: 90s}\nbucket: {type: FILESYSTEM, config: {directory: /b}}")
     assert settings(yaml.safe_dump(effective(read))) == read
