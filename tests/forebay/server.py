@@ -8,7 +8,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import snappy
+
 from tests.peers.process import Process, free_port
+from tests.wire.messages import ReadRequest, ReadResponse
 
 ROOT = Path(__file__).parent.parent.parent
 QUICK = {"segment": {"interval": "1s", "grace": "100ms"}, "self_metrics": {"enabled": False}}
@@ -53,6 +56,28 @@ class Role(Process):
         with urllib.request.urlopen(request, timeout=30) as answer:
             status: int = answer.status
             return status
+
+    def read(self, *, start: int, end: int, **matchers: str) -> list[dict[str, object]]:
+        """Series of a remote read as {"labels": …, "samples": [(ms, value)]}; matchers are equalities."""
+        request = ReadRequest()
+        query = request.queries.add(start_timestamp_ms=start, end_timestamp_ms=end)
+        for name, value in matchers.items():
+            query.matchers.add(type=0, name=name.encode(), value=value.encode())
+        headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
+        body = snappy.compress(request.SerializeToString())
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/api/v1/read", body, headers), timeout=30
+        ) as answer:
+            response = ReadResponse()
+            response.ParseFromString(snappy.decompress(answer.read()))
+        (result,) = response.results
+        return [
+            {
+                "labels": {label.name.decode(): label.value.decode() for label in series.labels},
+                "samples": [(sample.timestamp, sample.value) for sample in series.samples],
+            }
+            for series in result.timeseries
+        ]
 
     def status(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(self.get("/api/v1/status")[1])

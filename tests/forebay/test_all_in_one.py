@@ -47,6 +47,22 @@ def test_what_is_written_becomes_blocks_and_the_page_tells(tmp_path: Path) -> No
         assert "msg=ended" in role.tail(1)
 
 
+def test_what_is_written_can_be_read_at_once_and_after(tmp_path: Path) -> None:
+    now = int(time.time() * 1000)
+    expected = [{"labels": {"__name__": "up", "job": "a"}, "samples": [(now, 7.0)]}]
+    with Role("all-in-one", tmp_path, {"segment": {"interval": "3s", "grace": "100ms"}}) as role:
+        role.ready()
+        assert role.write(body(({"__name__": "up", "job": "a"}, [(now, 7.0)]))) == 204
+
+        def found() -> bool:
+            return role.read(start=now - 1000, end=now + 1000, __name__="up") == expected
+
+        eventually(found, role, timeout=2)
+        while not all(row["manifest_end"] == row["end_offset"] for row in role.status()["partitions"]):
+            assert found()  # never a moment without it, while the segment becomes a block
+        assert found()
+
+
 def test_own_metrics_are_written_unless_turned_off(tmp_path: Path) -> None:
     with Role("all-in-one", tmp_path, {"self_metrics": {"interval": "200ms"}}) as role:
         role.ready()

@@ -13,6 +13,7 @@ from forebay.flags import make_parser
 from forebay.registry import make_registry
 from forebay.settings import Settings, effective
 from gateway.metrics import GatewayMetrics
+from query.metrics import QueryMetrics
 from wire.write_request import REASONS
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -69,6 +70,7 @@ def every_metric() -> CollectorRegistry:
         backlog_bytes=lambda: 0,
     )
     ConsumerMetrics(registry)
+    QueryMetrics(registry)
     return registry
 
 
