@@ -8,6 +8,9 @@ from typing import Any, Self
 
 from forebay.exit_codes import FAILED
 
+_SAME_SECONDS = 0.2
+"""A signal to the process and to its group, as timeout(1) and terminals send it, is one signal."""
+
 
 class Signals:
     """While its `with` block runs, `received` is set by the first signal; handlers are restored at its end."""
@@ -16,12 +19,17 @@ class Signals:
         self.received = asyncio.Event()
         self._logger = logger
         self._loop = asyncio.get_running_loop()
+        self._first = 0.0
+        self._over = False
 
     def _on_signal(self, number: signal.Signals) -> None:
+        if self._over or (self.received.is_set() and self._loop.time() < self._first + _SAME_SECONDS):
+            return
         if self.received.is_set():
             self._logger.warning("exiting at once", signal=number.name)
             os._exit(FAILED)
         self._logger.info("draining; the next signal exits at once", signal=number.name)
+        self._first = self._loop.time()
         self.received.set()
 
     def __enter__(self) -> Self:
@@ -32,5 +40,6 @@ class Signals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._over = True
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.remove_signal_handler(number)

@@ -108,8 +108,18 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         role.popen.send_signal(signal.SIGINT)
         eventually(lambda: "draining" in role.tail(), role)
         assert role.get("/-/ready")[0] == 503
+        time.sleep(0.3)
         role.popen.send_signal(signal.SIGINT)
         assert role.popen.wait(10) == 1
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(tmp_path: Path) -> None:
+    with Role("all-in-one", tmp_path) as role:
+        role.ready()
+        assert role.popen is not None
+        role.popen.send_signal(signal.SIGTERM)
+        role.popen.send_signal(signal.SIGTERM)
+        assert role.popen.wait(30) == 0
 
 
 def test_a_part_that_cannot_go_on_ends_the_process_with_1_and_a_hint(tmp_path: Path) -> None:
