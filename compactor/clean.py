@@ -1,0 +1,90 @@
+"""Removes what nobody needs any more: marked blocks, orphans, uploads that were given up."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from bucket import layout
+from bucket.blocks import Block, BlockKind
+from bucket.bucket import Bucket
+from bucket.manifests import ManifestStore
+from compactor.directory import Directory, is_whole
+from compactor.marks import Marks
+from compactor.settings import CompactorSettings
+from forebay.clock import Clock
+
+Reason = Literal["superseded", "orphan", "partial"]
+REASONS: tuple[Reason, ...] = ("superseded", "orphan", "partial")
+
+
+class Removed(NamedTuple):
+    ulid: str
+    reason: Reason
+
+
+class Cleaner:
+    """May be interrupted anywhere and run by many at once: what is half removed is a partial block, removed as such."""
+
+    def __init__(
+        self, bucket: Bucket, manifests: ManifestStore, marks: Marks, settings: CompactorSettings, clock: Clock
+    ) -> None:
+        self._bucket = bucket
+        self._manifests = manifests
+        self._marks = marks
+        self._settings = settings
+        self._clock = clock
+
+    def run(self, blocks: Iterable[Block], covers: Mapping[str, str]) -> Iterator[Removed]:
+        """Yields each block after it was removed. `covers` says in which block a superseded one's samples lie.
+
+        What `covers` leads to is never removed in the same breath: the relation has no circle, and whatever covers a
+        block is looked at again just before that one goes.
+        """
+        for block in blocks:
+            reason = self._reason(block, covers.get(block.ulid))
+            if reason is not None:
+                self._remove(block.ulid)
+                yield Removed(block.ulid, reason)
+
+    def _reason(self, block: Block, cover: str | None) -> Reason | None:
+        if cover is not None and self._mark_is_old(block.ulid) and is_whole(self._bucket, cover):
+            return "superseded"
+        if block.kind is BlockKind.ORPHAN and self._is_given_up_orphan(block):
+            return "orphan"
+        if block.kind is BlockKind.PARTIAL and self._is_given_up_upload(block.ulid):
+            return "partial"
+        return None
+
+    def _mark_is_old(self, ulid: str) -> bool:
+        mark = self._marks.get(ulid)
+        return mark is not None and self._clock.now_ms() - mark.deletion_time * 1000 >= self._settings.delete_delay
+
+    def _is_given_up_orphan(self, block: Block) -> bool:
+        """Its segment lies before the chain's end: a builder of it finds another's manifest, and publishes nothing."""
+        # Other compactors copy the extension of what they merge. Only a level-1 block is of a segment.
+        if block.segment is None or block.level != 1 or block.sources != {block.ulid}:
+            return False
+        directory = Directory.look(self._bucket, block.ulid)
+        if not self._is_old(directory):
+            return False
+        last = self._manifests.last(block.segment.log_id, block.segment.partition)
+        return last is not None and block.segment.start < last.end
+
+    def _is_given_up_upload(self, ulid: str) -> bool:
+        """One with a mark was once whole and is half removed; there the mark's age counts."""
+        directory = Directory.look(self._bucket, ulid)
+        if directory.has(layout.META):
+            return False  # it cannot be read, but that is no reason to remove it
+        return self._mark_is_old(ulid) if directory.has(layout.DELETION_MARK) else self._is_old(directory)
+
+    def _is_old(self, directory: Directory) -> bool:
+        if not directory.objects:
+            return False
+        return self._clock.now_ms() - directory.modified_ms >= self._settings.orphan_delay
+
+    def _remove(self, ulid: str) -> None:
+        """meta.json first, so that no reader finds half a block; the mark last, which says what the rest is."""
+        ranks = {layout.block_key(ulid, layout.META): 0, layout.block_key(ulid, layout.DELETION_MARK): 2}
+        keys = [info.key for info in self._bucket.list(f"{ulid}/")]
+        for key in sorted(keys, key=lambda key: (ranks.get(key, 1), key)):
+            self._bucket.delete(key)
+        self._marks.forget(ulid)

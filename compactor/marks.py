@@ -1,0 +1,59 @@
+"""Deletion marks: `deletion-mark.json` beside meta.json, in Thanos' form. A mark that stands is never overwritten."""
+
+import msgspec
+
+from bucket import layout
+from bucket.bucket import Bucket, ObjectNotFound, PreconditionFailed
+from forebay.clock import Clock
+
+_COMPACTED = "source of compacted block"
+"""How the details of a mark begin that says: the data is in another block. Thanos' words."""
+
+
+class DeletionMark(msgspec.Struct, frozen=True, omit_defaults=True):
+    id: str
+    version: int
+    deletion_time: int
+    """Seconds since the epoch."""
+    details: str = ""
+
+    @property
+    def is_of_compaction(self) -> bool:
+        """Made because the data is in another block too, not because somebody wants it gone."""
+        return self.details.startswith(_COMPACTED)
+
+
+class Marks:
+    """A mark is read once. One thread at a time."""
+
+    def __init__(self, bucket: Bucket, clock: Clock) -> None:
+        self._bucket = bucket
+        self._clock = clock
+        self._known: dict[str, DeletionMark] = {}
+
+    def get(self, ulid: str) -> DeletionMark | None:
+        """None where there is none, or none that can be read, as Thanos has it."""
+        if ulid not in self._known:
+            try:
+                data = self._bucket.get(layout.block_key(ulid, layout.DELETION_MARK))
+                mark = msgspec.json.decode(data, type=DeletionMark)
+            except (ObjectNotFound, msgspec.DecodeError):
+                return None
+            if mark.version != 1:
+                return None
+            self._known[ulid] = mark
+        return self._known[ulid]
+
+    def mark(self, ulid: str, cover: str) -> bool:
+        """Says that all of `ulid` is in `cover`, which must be whole in the bucket. False where a mark stands."""
+        now = self._clock.now_ms() // 1000
+        mark = DeletionMark(id=ulid, version=1, deletion_time=now, details=f"{_COMPACTED} {cover}")
+        try:
+            self._bucket.create(layout.block_key(ulid, layout.DELETION_MARK), msgspec.json.encode(mark) + b"\n")
+        except PreconditionFailed:
+            return False
+        return True
+
+    def forget(self, ulid: str) -> None:
+        """The block was removed."""
+        self._known.pop(ulid, None)
