@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 
 from broker.open import open_writer
 from forebay import parts as part
+from forebay.errors import Fatal
 from forebay.flags import LISTEN, Flags
 from forebay.process import Process, run_role
 from forebay.self_metrics import SelfMetrics
@@ -32,6 +33,7 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     bucket = await part.start_bucket(process, parts)
     log = await asyncio.to_thread(open_writer, settings.broker, part.log_directory(process), process.clock)
     ending_log = parts.push_async_callback(log.close)
+    part.start_compactor(process, parts, bucket)
     consumer = await part.start_consumer(process, parts, bucket)
     parts.push_async_callback(ending_log)  # again: the writer is flushed before the consumer drains
 
@@ -47,6 +49,11 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
         stop=process.fail,
     )
     if settings.self_metrics.enabled:
+        if not settings.tenancy.default_tenant:
+            raise Fatal(
+                "own metrics have no tenant to be written for: tenancy.default_tenant is empty",
+                hint="set tenancy.default_tenant, or self_metrics: {enabled: false}",
+            )
         own = SelfMetrics(
             process.registry,
             app[INTAKE],

@@ -1,5 +1,6 @@
 """Parts that several roles are made of: each opens or starts one, and pushes what ends it onto the stack."""
 
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from broker.open import open_reader, open_subscription
 from bucket.bucket import Bucket
 from bucket.open import open_bucket
 from bucket.settings import BucketSettings
+from compactor.compactor import Compactor
 from consumers.recipe import make_recipe
 from consumers.worker import Consumer
 from forebay.bucket_probe import BucketProbe
@@ -79,6 +81,23 @@ async def start_consumer(process: Process, parts: AsyncExitStack, bucket: Bucket
     parts.push_async_callback(component.stop)
     component.start()
     return consumer
+
+
+def start_compactor(process: Process, parts: AsyncExitStack, bucket: Bucket) -> Compactor:
+    """Running on its own thread; what is wrong with one run is logged and tried again."""
+    stop = threading.Event()
+    compactor = Compactor(
+        bucket,
+        settings=process.settings.compactor,
+        directory=process.data_dir / STAGING / "compactor",
+        clock=process.clock,
+        logger=process.logger("compactor"),
+        registry=process.registry,
+    )
+    component = Component("compactor", lambda: compactor.run(stop), stop.set, process.fail)
+    parts.push_async_callback(component.stop)
+    component.start()
+    return compactor
 
 
 def add_query(process: Process, app: web.Application, bucket: Bucket, heads: Heads) -> None:

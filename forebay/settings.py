@@ -9,9 +9,11 @@ import msgspec
 
 from broker.settings import BrokerSettings
 from bucket.settings import BucketSettings
+from compactor.settings import CompactorSettings
 from consumers.settings import WINDOW, BoundSettings, ConsumerSettings, SegmentSettings
 from forebay.units import Duration
 from gateway.settings import GatewaySettings, LimitSettings, TenancySettings
+from gateway.tenant import BadTenant, check_tenant
 from query.settings import QuerySettings
 
 
@@ -56,10 +58,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: GatewaySettings = GatewaySettings()
     limits: LimitSettings = LimitSettings()
     tenancy: TenancySettings = TenancySettings()
+    compactor: CompactorSettings = CompactorSettings()
     query: QuerySettings = QuerySettings()
     external_labels: dict[str, str] = {}
     web: WebSettings = WebSettings()
     self_metrics: SelfMetricsSettings = SelfMetricsSettings()
+
+    def __post_init__(self) -> None:
+        if self.tenancy.label in self.external_labels:
+            raise ValueError(f"external_labels must not hold tenancy.label (got {self.tenancy.label!r})")
+        if self.tenancy.default_tenant:
+            try:
+                check_tenant(self.tenancy.default_tenant)
+            except BadTenant as error:
+                raise ValueError(f"tenancy.default_tenant is {error} (got {self.tenancy.default_tenant!r})") from error
 
     @property
     def bounds(self) -> BoundSettings:

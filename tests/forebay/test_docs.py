@@ -8,6 +8,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from compactor.metrics import CompactorMetrics
 from consumers.metrics import ConsumerMetrics
 from forebay.flags import make_parser
 from forebay.registry import make_registry
@@ -70,6 +71,7 @@ def every_metric() -> CollectorRegistry:
         backlog_bytes=lambda: 0,
     )
     ConsumerMetrics(registry)
+    CompactorMetrics(registry)
     QueryMetrics(registry)
     return registry
 

@@ -36,3 +36,14 @@ def test_a_second_gateway_on_one_embedded_log_is_refused(tmp_path: Path) -> None
             assert second.popen.wait(30) == 3
             assert "hint=" in second.tail(1)
         assert first.get("/-/ready")[0] == 200
+
+
+def test_a_compactor_runs_alone_until_it_is_stopped(tmp_path: Path) -> None:
+    with Role("compactor", tmp_path, {"compactor": {"interval": "100ms"}}) as compactor:
+        compactor.ready()
+        eventually(
+            lambda: b'forebay_compactor_runs_total{outcome="success"} 0.0' not in compactor.get("/metrics")[1],
+            compactor,
+        )
+        assert b"compactor" in compactor.get("/")[1]
+        assert compactor.stop() == 0

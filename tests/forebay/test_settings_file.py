@@ -77,6 +77,8 @@ def test_json_is_yaml() -> None:
         ("bucket: {type: CLOUD}", "bucket: type 'CLOUD' is unknown"),
         ("bucket: {type: S3}", "bucket: type S3 is not built into this version yet"),
         ("gateway: {in_flight_bytes: 1MiB}", "gateway: in_flight_bytes must be at least"),
+        ("external_labels: {tenant_id: a}", "settings: external_labels must not hold tenancy.label (got 'tenant_id')"),
+        ("tenancy: {default_tenant: a/b}", "settings: tenancy.default_tenant is not a tenant id"),
         ("overrides_file: x.yaml", "overrides_file: per-tenant overrides are not built yet"),
         ("- a\n- b", "settings: expected a mapping (got ['a', 'b'])"),
         ("segment: {interval: 1m}\nsegment: {interval: 2m}", "not YAML: while reading a mapping"),
