@@ -205,7 +205,11 @@ class Consumer:
             standing, ours = sealing.result.result()
             partition.settle(standing)
             self._account(standing, ours=ours)
-            assignment.subscription.commit(partition.number, standing.end)
+            try:
+                assignment.subscription.commit(partition.number, standing.end)
+            except Retryable as error:  # advisory: the next segment's commit says it too
+                self._metrics.log_failures.inc()
+                self._logger.warning("offset is not committed", partition=partition.number, error=str(error))
 
     def _account(self, standing: Manifest, *, ours: bool) -> None:
         fields = {

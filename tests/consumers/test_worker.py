@@ -14,7 +14,7 @@ from bucket.memory import MemoryBucket
 from consumers.assignment import LogWentBack
 from consumers.quarantine import BucketQuarantine
 from forebay.units import Duration, Size
-from tests.consumers.memory_log import MemoryLog
+from tests.consumers.memory_log import MemoryLog, MemorySubscription
 from tests.consumers.rehearsal import SLOT, START, Rehearsal, objects, one, stored
 from tsdb import meta
 
@@ -321,6 +321,19 @@ def test_a_log_that_does_not_answer_is_waited_for(world: Rehearsal) -> None:
     world.run(each_poll=fail)
     assert world.chain()[-1].end == 10
     assert world.metric("log_failures_total") > 0
+
+
+def test_an_offset_that_cannot_be_committed_stops_nothing(world: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(world.log, 6)
+
+    def refuse(_self: MemorySubscription, _partition: int, _offset: int) -> None:
+        raise LogUnavailable("no room for offsets")
+
+    monkeypatch.setattr(MemorySubscription, "commit", refuse)
+    world.run()
+    assert world.chain()[-1].end == 6
+    assert world.log.committed == {}
+    assert world.metric("log_failures_total") == 3
 
 
 def test_above_the_memory_bound_partitions_are_read_one_at_a_time(tmp_path: Path) -> None:
