@@ -13,7 +13,7 @@ from bucket.layout import DELETION_MARK, block_key
 from compactor.compactor import Summary
 from compactor.settings import CompactorSettings
 from forebay.errors import Fatal, Retryable
-from forebay.units import Duration
+from forebay.units import Duration, Size
 from tests.compactor.world import HOUR, WINDOW, Samples, World
 from tsdb.meta import decode
 
@@ -135,7 +135,7 @@ def test_names_and_bytes_follow_from_sources_and_recipe_alone(tmp_path: Path) ->
     world = World(tmp_path)
     fill(world)
     world.close_window()
-    world.compactor(settings=CompactorSettings(segment_bytes=CompactorSettings().segment_bytes * 2)).run_once()
+    world.compactor(settings=CompactorSettings(segment_bytes=Size(1 << 20))).run_once()
     assert not set(outputs(world)) & {key.partition("/")[0] for key in found[0]}
 
 
