@@ -147,8 +147,15 @@ class Compactor:
 
     def _mark_covered(self, covers: Mapping[str, str]) -> int:
         """Finishes what a compactor began that ended between an output and its marks."""
-        unmarked = [(ulid, cover) for ulid, cover in covers.items() if self._marks.get(ulid) is None]
-        return sum(self._mark(ulid, cover) for ulid, cover in unmarked if is_whole(self._bucket, cover))
+        marked = 0
+        for ulid, cover in covers.items():
+            if self._marks.get(ulid) is not None:
+                continue
+            if is_whole(self._bucket, cover):
+                marked += self._mark(ulid, cover)
+            else:
+                self._whole.discard(cover)  # and made again in the next run
+        return marked
 
     def _plan(self, live: Sequence[Block], covers: Mapping[str, str]) -> list[Job]:
         now, delay = self._clock.now_ms(), self._settings.close_delay

@@ -8,6 +8,8 @@ import pytest
 from bucket.bucket import Bucket
 from bucket.faulty import FaultyBucket, Outcome
 from bucket.layout import DELETION_MARK, META, block_key
+from compactor.settings import CompactorSettings
+from forebay.units import Duration
 from tests.compactor.world import HOUR, WINDOW, World
 
 ONE = {"up": {WINDOW + 1: 1}}
@@ -175,3 +177,25 @@ def test_what_is_foreign_or_cannot_be_read_is_never_touched(world: World) -> Non
     before = world.objects()
     assert world.compactor().run_once() == (0, 0, 0, 0, 0)
     assert world.objects() == before
+
+
+def test_what_a_crash_left_half_removed_goes_with_the_next_run(world: World) -> None:
+    sources, output = compacted(world)
+    world.clock.advance(49 * HOUR)
+    for source in sources:
+        world.bucket.delete(block_key(source, META))
+    settings = CompactorSettings(orphan_delay=Duration.parse("9d"))
+    assert world.compactor(settings=settings).run_once().removed == 2
+    assert world.ulids() == [output]
+
+
+def test_no_mark_is_made_for_the_sake_of_an_output_that_was_whole_only_before(world: World) -> None:
+    _, output = compacted(world)
+    compactor = world.compactor()
+    compactor.run_once()
+    late = world.publish(0, 0, ONE)  # a zombie, whose mark is gone with the block
+    world.bucket.delete(block_key(late, DELETION_MARK))
+    world.bucket.delete(block_key(output, "index"))
+    assert compactor.run_once()[:3] == (0, 0, 0)
+    assert compactor.run_once()[:3] == (1, 0, 1)
+    assert world.read_block(output) == {"up": {WINDOW + 1: 1, WINDOW + 2: 2}}
