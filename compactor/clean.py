@@ -87,4 +87,3 @@ class Cleaner:
         keys = [info.key for info in self._bucket.list(f"{ulid}/")]
         for key in sorted(keys, key=lambda key: (ranks.get(key, 1), key)):
             self._bucket.delete(key)
-        self._marks.forget(ulid)

@@ -113,6 +113,7 @@ class Compactor:
     def _run(self, stop: threading.Event) -> tuple[Summary, str]:
         blocks = list(self._catalog.every())
         self._metrics.observe(blocks)
+        self._marks.keep({block.ulid for block in blocks})
         live = self._find_live(blocks)
         covers = find_covers(live)
         marked = self._mark_covered(covers)

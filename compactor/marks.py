@@ -1,5 +1,7 @@
 """Deletion marks: `deletion-mark.json` beside meta.json, in Thanos' form. A mark that stands is never overwritten."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from bucket import layout
@@ -54,6 +56,6 @@ class Marks:
             return False
         return True
 
-    def forget(self, ulid: str) -> None:
-        """The block was removed."""
-        self._known.pop(ulid, None)
+    def keep(self, ulids: Collection[str]) -> None:
+        """Forgets the marks of all others: they are gone, and should they come back, it is without a mark."""
+        self._known = {ulid: mark for ulid, mark in self._known.items() if ulid in ulids}

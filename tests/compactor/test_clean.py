@@ -189,13 +189,32 @@ def test_what_a_crash_left_half_removed_goes_with_the_next_run(world: World) -> 
     assert world.ulids() == [output]
 
 
+def test_a_block_that_a_zombie_puts_back_is_marked_anew_and_waited_for(world: World) -> None:
+    (source, _), output = compacted(world)
+    compactor = world.compactor()
+    world.clock.advance(48 * HOUR - 2)
+    compactor.run_once()  # knows the marks
+    world.clock.advance(2)
+    assert world.compactor().run_once().removed == 2
+    assert compactor.run_once() == (0, 0, 0, 0, 0)
+    assert world.publish(0, 0, ONE) == source
+    assert compactor.run_once() == (0, 0, 1, 0, 0)
+    world.clock.advance(48 * HOUR)
+    assert compactor.run_once() == (0, 0, 0, 1, 0)
+    assert world.ulids() == [output]
+
+
 def test_no_mark_is_made_for_the_sake_of_an_output_that_was_whole_only_before(world: World) -> None:
-    _, output = compacted(world)
+    sources, output = compacted(world)
     compactor = world.compactor()
     compactor.run_once()
-    late = world.publish(0, 0, ONE)  # a zombie, whose mark is gone with the block
-    world.bucket.delete(block_key(late, DELETION_MARK))
+    for source in sources:
+        for info in list(world.bucket.list(f"{source}/")):
+            world.bucket.delete(info.key)
+    compactor.run_once()
+    world.publish(0, 0, ONE)
+    world.publish(0, 10, TWO)
     world.bucket.delete(block_key(output, "index"))
     assert compactor.run_once()[:3] == (0, 0, 0)
-    assert compactor.run_once()[:3] == (1, 0, 1)
+    assert compactor.run_once()[:3] == (1, 0, 2)
     assert world.read_block(output) == {"up": {WINDOW + 1: 1, WINDOW + 2: 2}}
