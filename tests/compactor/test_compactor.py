@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from bucket.blocks import BlockCatalog
 from bucket.faulty import Crash, CrashAtWrite, FaultyBucket, Outcome, SeededFaults
@@ -298,3 +299,29 @@ def test_what_cannot_pass_ends_it(world: World) -> None:
     with pytest.raises(Fatal):
         compactor.run(threading.Event())
     assert compactor.problem == "no permission"
+
+
+def test_metrics_tell_what_a_run_did(world: World) -> None:
+    fill(world)
+    world.close_window()
+    registry = CollectorRegistry()
+    compactor = world.compactor(registry=registry)
+    compactor.run_once()
+    compactor.run_once()
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"forebay_compactor_{name}", labels)
+
+    assert value("runs_total", outcome="success") == 2
+    assert value("last_success_timestamp_seconds") == world.clock.now_ms() / 1000
+    assert value("blocks", kind="segment") == 3
+    assert value("blocks", kind="compacted") == 1
+    assert value("jobs_planned") == 0
+    assert value("jobs_total", outcome="success") == 1
+    assert value("source_blocks_total") == value("marked_blocks_total") == 3
+    assert value("samples_total", outcome="written") == 602
+    assert value("samples_total", outcome="conflicting") == 50
+    assert value("removed_blocks_total", reason="superseded") == 0
+    world.clock.advance(49 * HOUR)
+    compactor.run_once()
+    assert value("removed_blocks_total", reason="superseded") == 3

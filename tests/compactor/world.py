@@ -96,14 +96,19 @@ class World:
             ManifestStore(self.bucket).create(make_manifest(start, start + 10, partition=partition, blocks=(entry,)))
         return ulid
 
-    def compactor(self, bucket: Bucket | None = None, settings: CompactorSettings | None = None) -> Compactor:
+    def compactor(
+        self,
+        bucket: Bucket | None = None,
+        settings: CompactorSettings | None = None,
+        registry: CollectorRegistry | None = None,
+    ) -> Compactor:
         return Compactor(
             bucket or self.bucket,
             settings=settings or CompactorSettings(),
             directory=self.scratch / f"compactor-{next(self._numbers)}",
             clock=self.clock,
             logger=structlog.wrap_logger(self.logged, processors=[]),
-            registry=CollectorRegistry(),
+            registry=registry or CollectorRegistry(),
         )
 
     def close_window(self) -> None:
