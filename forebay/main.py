@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from forebay import all_in_one, check_config, compactor_role, consumer_role, gateway_role
+from forebay import all_in_one, audit, check_config, compactor_role, consumer_role, gateway_role
 from forebay.exit_codes import USAGE
 from forebay.flags import Flags, parse_flags
 from forebay.logs import configure_logs
@@ -21,6 +21,7 @@ _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "consumer": consumer_role.run,
     "compactor": compactor_role.run,
     "check-config": check_config.run,
+    "audit": audit.run,
 }
 
 

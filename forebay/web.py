@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 READINESS: Final = web.AppKey("READINESS", Readiness)
 DRAIN: Final = web.AppKey("DRAIN", Drain)
 _KEEP_ALIVE_SECONDS = 75.0
-_CUT_SECONDS = 1.0  # for answers on their way out, once no request is in flight any more
+_CUT_SECONDS = 5.0  # for answers on their way out, once no request is in flight any more
 
 
 class CannotListen(Fatal):

@@ -1,0 +1,106 @@
+"""`forebay audit`: what became of every sample, proved for a whole bucket."""
+
+import sys
+import time
+from typing import TextIO
+
+import msgspec
+
+from bucket.audit import audit
+from bucket.audit_report import AuditReport, Progress
+from bucket.open import open_bucket
+from forebay.columns import columns
+from forebay.errors import ForebayError
+from forebay.exit_codes import FAILED, OK, START_FAILED
+from forebay.flags import Flags
+from forebay.parts import bucket_settings
+from forebay.settings import Settings
+
+_HEADS = ("log", "partition", "segments", "offsets", "records", "samples", "stored", "duplicate", "rejected", "blocks")
+
+
+def run(flags: Flags, settings: Settings) -> int:
+    """Prints the report; 1 where there is a discrepancy, 3 where the bucket cannot be read."""
+    bucket = open_bucket(bucket_settings(settings, flags.data_dir))
+    meter = Meter(sys.stderr)
+    try:
+        report = audit(bucket, now_ms=time.time_ns() // 1_000_000, deep=flags.deep, progress=meter.show)
+    except ForebayError as error:
+        sys.stderr.write(f"forebay: {error}\n")
+        return START_FAILED
+    finally:
+        meter.clear()
+        bucket.close()
+    if flags.json:
+        document = msgspec.json.encode({"ok": report.ok} | msgspec.to_builtins(report))
+        sys.stdout.write(msgspec.json.format(document, indent=1).decode() + "\n")
+    else:
+        sys.stdout.write(render(report, bucket.description))
+    return OK if report.ok else FAILED
+
+
+def render(report: AuditReport, bucket: str) -> str:
+    """The report as text: a row for each chain, what is worth knowing, what is wrong, and the verdict last."""
+    rows = [
+        (
+            row.log_id[:8],
+            row.partition,
+            row.segments,
+            f"[{row.start}, {row.end})",
+            row.records,
+            row.samples,
+            row.stored,
+            row.duplicate + row.deduplicated,
+            sum(row.rejected.values()),
+            row.blocks,
+        )
+        for row in report.partitions
+    ]
+    text = columns(_HEADS, rows)
+    if report.notes:
+        text += "\n" + "".join(f"note {each.code}: {each.where}: {each.message}\n" for each in report.notes)
+    if report.discrepancies:
+        text += "\n"
+    for each in report.discrepancies:
+        text += f"discrepancy {each.code}: {each.where}: {each.message}\n    hint: {each.hint}\n"
+    return f"{text}\n{_verdict(report)}: {bucket}\n"
+
+
+def _verdict(report: AuditReport) -> str:
+    totals = report.totals
+    if report.discrepancies:
+        count = len(report.discrepancies)
+        return "1 discrepancy" if count == 1 else f"{count} discrepancies"
+    if not report.partitions:
+        return "nothing to audit, there is no manifest"
+    seen = f"{totals.hashed_bytes} bytes compared" if report.deep else "sizes compared, --deep compares bytes"
+    return (
+        f"ok, {totals.samples} samples = {totals.stored} stored + {totals.duplicate + totals.deduplicated} duplicate + "
+        f"{totals.rejected} rejected; {totals.blocks} blocks, {totals.superseded} of them merged into "
+        f"{totals.compacted}; {totals.files} files, {seen}"
+    )
+
+
+class Meter:
+    """Shows progress on a terminal, and nothing elsewhere."""
+
+    _EVERY_SECONDS = 0.1
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream if stream.isatty() else None
+        self._next = 0.0
+
+    def show(self, progress: Progress) -> None:
+        """Cheap enough for every step."""
+        if self._stream is None or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._EVERY_SECONDS
+        of_total = f" of {progress.total}" if progress.total else ""
+        self._stream.write(f"\r\x1b[K{progress.stage} {progress.done}{of_total}")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Takes the line away."""
+        if self._stream is not None:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
