@@ -56,7 +56,8 @@ class PrometheusServer(Process):
     def snapshot(self) -> Path:
         """Blocks of all that the server holds, the open head too."""
         answer = json.loads(self._call("/api/v1/admin/tsdb/snapshot", method="POST"))
-        return self.data / "snapshots" / answer["data"]["name"]
+        name: str = answer["data"]["name"]
+        return self.data / "snapshots" / name
 
     def query_range(self, query: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
         parameters = urllib.parse.urlencode({"query": query, "start": start, "end": end, "step": step})

@@ -1,0 +1,120 @@
+"""Senders that remember: every acknowledged sample, and every one whose outcome they never learned."""
+
+import http.client
+import random
+import struct
+import threading
+import time
+from dataclasses import dataclass, field
+
+import cramjam
+
+SERIES = 40
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
+
+
+def labels_of(sender: int, series: int) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"__name__", b"forebay_crash_test"),
+        (b"sender", b"%d" % sender),
+        (b"series", b"%03d" % series),
+    )
+
+
+def _request(sender: int, samples: list[tuple[int, int, int]]) -> bytes:
+    """A compressed body of (series, time in ms, bits) samples."""
+    body = b""
+    for series, at, bits in samples:
+        entry = b"".join(_field(1, _field(1, name) + _field(2, value)) for name, value in labels_of(sender, series))
+        body += _field(1, entry + _field(2, b"\x09" + struct.pack("<Q", bits) + b"\x10" + _varint(at)))
+    return bytes(cramjam.snappy.compress_raw(body))
+
+
+Key = tuple[tuple[tuple[bytes, bytes], ...], int]
+
+
+@dataclass
+class Memory:
+    """What one sender knows of its samples, by (labels, time)."""
+
+    acknowledged: dict[Key, int] = field(default_factory=dict)
+    uncertain: dict[Key, int] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+
+class Sender(threading.Thread):
+    """Sends request after request; a failed one is sent again, or given up for good now and then."""
+
+    def __init__(self, number: int, port: int, tenant: str, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.memory = Memory()
+        self._number = number
+        self._port = port
+        self._tenant = tenant
+        self._chance = random.Random(seed)
+        self._halt = threading.Event()
+
+    def halt(self) -> None:
+        self._halt.set()
+        self.join(60)
+
+    def run(self) -> None:
+        clock = time.time_ns() // 1_000_000
+        while not self._halt.is_set():
+            samples = []
+            for series in self._chance.sample(range(SERIES), 25):
+                clock += 1
+                samples.append((series, clock, self._chance.getrandbits(64)))
+            clock = max(clock, time.time_ns() // 1_000_000)
+            self._deliver(samples)
+
+    def _deliver(self, samples: list[tuple[int, int, int]]) -> None:
+        body = _request(self._number, samples)
+        known = {(labels_of(self._number, series), at): bits for series, at, bits in samples}
+        tried = 0
+        while True:
+            status, text = self._post(body)
+            tried += 1
+            if status == 204:
+                self.memory.acknowledged |= known
+                return
+            if status == 400:
+                self.memory.refused.append(text)
+                return
+            if self._halt.is_set() or (tried > 3 and self._chance.random() < 0.1):
+                self.memory.uncertain |= known
+                return
+            time.sleep(0.05)
+
+    def _post(self, body: bytes) -> tuple[int, str]:
+        """The status, 0 where no answer came."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        try:
+            connection.request(
+                "POST",
+                "/api/v1/write",
+                body,
+                {
+                    "Content-Encoding": "snappy",
+                    "Content-Type": "application/x-protobuf",
+                    "X-Scope-OrgID": self._tenant,
+                },
+            )
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except (OSError, http.client.HTTPException):
+            return 0, ""
+        finally:
+            connection.close()
