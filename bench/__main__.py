@@ -11,9 +11,21 @@ import time
 from pathlib import Path
 
 from bench.load import Load, bodies
-from bench.runs import Figures, consumer, end_to_end, gateway, start_cost, times_real_time, victoria_metrics, workplace
+from bench.runs import (
+    Figures,
+    consumer,
+    end_to_end,
+    gateway,
+    start_cost,
+    times_real_time,
+    victoria_metrics,
+    wait_for_slot,
+    workplace,
+)
 
 KIB, MIB = 1 << 10, 1 << 20
+SLOT_SECONDS = 30
+"""`segment.interval` of the throughput runs: several times what a run takes."""
 
 
 def say(text: str) -> None:
@@ -28,9 +40,10 @@ def median_run(runs: list[Figures]) -> Figures:
 
 def roles(load: Load, sent: list[bytes]) -> tuple[Figures, Figures]:
     """The gateway alone, then the consumer alone over the log that it left."""
-    with workplace("60s") as (settings, data):
+    with workplace(SLOT_SECONDS) as (settings, data):
         of_gateway = gateway(load, sent, settings, data)
         started = start_cost("consumer", settings, data.parent / "empty")
+        wait_for_slot(SLOT_SECONDS)  # so that the last segment may end as soon as it is read
         return of_gateway, consumer(load, settings, data, started)
 
 
@@ -48,7 +61,8 @@ def throughput(load: Load, repeat: int) -> None:
         one, two = roles(load, sent)
         of_gateway.append(one)
         of_consumer.append(two)
-        with workplace("30s") as (settings, data):
+        wait_for_slot(SLOT_SECONDS)
+        with workplace(SLOT_SECONDS) as (settings, data):
             of_both.append(end_to_end(load, sent, settings, data))
         with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
             of_peer.append(victoria_metrics(load, sent, Path(scratch)))
@@ -75,7 +89,8 @@ def latency(figures: Figures) -> str:
 
 def memory(load: Load) -> None:
     sent = list(bodies(load, time.time_ns() // 1_000_000))
-    with workplace("240s") as (settings, data):
+    wait_for_slot(2 * SLOT_SECONDS)  # all of it in one open segment
+    with workplace(2 * SLOT_SECONDS) as (settings, data):
         figures = end_to_end(load, sent, settings, data)
     kib_each = [
         f"{size / load.series / KIB:.2f}"

@@ -39,14 +39,19 @@ class Figures:
 
 
 @contextlib.contextmanager
-def workplace(interval: str) -> Iterator[tuple[Path, Path]]:
-    """A settings file and a data directory that vanish."""
+def workplace(interval: int) -> Iterator[tuple[Path, Path]]:
+    """A settings file with this `segment.interval` in seconds, and a data directory; both vanish."""
     with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
         settings = Path(scratch) / "forebay.yaml"
         settings.write_text(
-            json.dumps({"segment": {"interval": interval, "grace": "1s"}, "self_metrics": {"enabled": False}})
+            json.dumps({"segment": {"interval": f"{interval}s", "grace": "1s"}, "self_metrics": {"enabled": False}})
         )
         yield settings, Path(scratch) / "data"
+
+
+def wait_for_slot(interval: int) -> None:
+    """Until a slot of `segment.interval` seconds has just begun, and the grace of the one before is over."""
+    time.sleep(interval - time.time() % interval + 1.5)
 
 
 def _status(port: int) -> dict[str, Any]:
@@ -82,8 +87,11 @@ def gateway(load: Load, bodies: Sequence[bytes], settings: Path, data: Path) -> 
 
 
 def start_cost(role: str, settings: Path, data: Path) -> float:
-    """CPU seconds that a role needs until it is ready with nothing to do."""
+    """CPU seconds that a role needs until it is ready with nothing to do, on a new and empty log."""
     port = free_port()
+    with forebay("gateway", port, settings, data, data.parent / "maker.log") as maker:
+        maker.wait_ready(f"http://127.0.0.1:{port}/-/ready")
+        maker.stop()
     with forebay(role, port, settings, data, data.parent / "start.log") as process:
         process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
         cost = process.cpu_seconds()
