@@ -70,9 +70,11 @@ class EmbeddedWriter:
         self._retention = Retention(self._store, Commits(directory / embedded_file.COMMITS), settings)
         self._sweep_seconds = sweep_seconds
         self._next_sweep = clock.monotonic()
+        self._next_probe = 0.0
         self._backlog = 0  # touched on the event loop only
         self._full = False
         self._failure: ForebayError | None = None
+        self._trouble = ""
         self._waiting: list[_Request] = []
         self._closing = False
         self._wake = threading.Condition()  # guards the two above
@@ -100,6 +102,12 @@ class EmbeddedWriter:
     def backlog_bytes(self) -> int:
         return self._backlog
 
+    @property
+    def problem(self) -> str:
+        if self._failure is not None:
+            return str(self._failure)
+        return str(self._at_its_size()) if self._full else self._trouble
+
     async def append(self, records: Sequence[NewRecord]) -> None:
         if self._failure is not None:
             raise self._failure
@@ -110,11 +118,7 @@ class EmbeddedWriter:
             return
         size = sum(len(record.value) + len(record.key) + _RECORD_BYTES for record in records)
         if self._full:
-            raise LogFull(
-                f"log has reached its size and no group has committed past its records "
-                f"bytes={self._settings.retention_bytes}",
-                hint="start a consumer, or raise broker.embedded.retention_bytes",
-            )
+            raise self._at_its_size()
         # A request larger than the whole queue would never get in, so an empty queue takes any.
         if self._backlog and self._backlog + size > self._settings.queue_bytes:
             raise LogFull(
@@ -175,11 +179,13 @@ class EmbeddedWriter:
         except ForebayError as error:
             if not isinstance(error, Retryable):
                 self._failure = error
+            self._trouble = str(error)
             self._answer(batch, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, these requests wait for an answer
             self._failure = _mistake(error)
             self._answer(batch, self._failure)
         else:
+            self._trouble = ""
             self._answer(batch, None)
 
     def _answer(self, batch: list[_Request], error: ForebayError | None) -> None:
@@ -197,8 +203,15 @@ class EmbeddedWriter:
             else:
                 request.done.set_exception(error)
 
+    def _at_its_size(self) -> LogFull:
+        return LogFull(
+            f"log has reached its size and no group has committed past its records "
+            f"bytes={self._settings.retention_bytes}",
+            hint="start a consumer, or raise broker.embedded.retention_bytes",
+        )
+
     def _maintain(self) -> None:
-        """Checkpoint and retention: a step at a time, so that requests do not wait long behind them."""
+        """Checkpoint, retention, whether trouble has passed: a step at a time, so that requests do not wait long."""
         now = self._clock.monotonic()
         try:
             self._store.checkpoint_if_due()
@@ -206,6 +219,11 @@ class EmbeddedWriter:
                 more = self._retention.step(self._clock.now_ms())
                 self._next_sweep = now if more else now + self._sweep_seconds
             self._full = self._retention.is_full()
+            if self._trouble and now >= self._next_probe:
+                # A gateway that is not ready may get no requests that could find out that all is well again.
+                self._next_probe = now + self._sweep_seconds
+                self._store.probe()
+                self._trouble = ""
         except (Retryable, OSError):
             # Nothing is lost by doing this later, and trouble that stays is told to the next append by its own error.
             self._next_sweep = now + self._sweep_seconds

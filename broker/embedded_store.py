@@ -1,6 +1,8 @@
 """The writer's hands on the database: transactions, offsets and append times. Blocks; used by one thread at a time."""
 
+import os
 import sqlite3
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -79,6 +81,18 @@ class EmbeddedStore:
         except sqlite3.Error as error:
             raise self._failed(error, "checkpoint") from error
         self._unchecked_bytes = 0
+
+    def probe(self) -> None:
+        """Shows that the log can be written, with room for more than a few records; changes nothing in it."""
+        try:
+            with tempfile.TemporaryFile(dir=self._directory) as file:
+                os.posix_fallocate(file.fileno(), 0, _CHECKPOINT_BYTES)
+        except OSError as error:
+            raise LogUnavailable(f"log directory takes no data directory={self._directory} error={error}") from error
+        try:
+            self._open().execute(f"PRAGMA user_version={embedded_file.FORMAT}")
+        except sqlite3.Error as error:
+            raise self._failed(error, "probe") from error
 
     def used_bytes(self) -> int:
         """The database's pages that are not free, in bytes."""

@@ -75,6 +75,11 @@ class LogWriter(Protocol):
         """Bytes handed over and not yet durable."""
         ...
 
+    @property
+    def problem(self) -> str:
+        """Why the log takes no records now; empty while it does. Passes without an append, too. Any thread."""
+        ...
+
     async def close(self) -> None:
         """Waits for what was handed over; may be called twice."""
         ...

@@ -32,6 +32,7 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     settings = process.settings
     bucket = await part.start_bucket(process, parts)
     log = await asyncio.to_thread(open_writer, settings.broker, part.log_directory(process), process.clock)
+    process.readiness.require("log", lambda: log.problem)
     ending_log = parts.push_async_callback(log.close)
     part.start_compactor(process, parts, bucket)
     consumer = await part.start_consumer(process, parts, bucket)

@@ -22,6 +22,7 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     """Ends in this order: unready, no new connections, requests finish, the log's writer is flushed."""
     settings = process.settings
     log = await asyncio.to_thread(open_writer, settings.broker, part.log_directory(process), process.clock)
+    process.readiness.require("log", lambda: log.problem)
     parts.push_async_callback(log.close)
     app = make_app(process.registry, process.readiness)
     add_gateway(

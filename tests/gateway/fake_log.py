@@ -12,6 +12,7 @@ class FakeLog:
     def __init__(self, partitions: int = 4) -> None:
         self.log_id = "fake"
         self.partitions = partitions
+        self.problem = ""
         self.records: list[NewRecord] = []
         self.error: Exception | None = None
         self.gate: Event | None = None
