@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from forebay.errors import Fatal, ForebayError, Retryable
+from forebay.errors import ForebayError, Retryable
 
 
 class BucketUnavailable(Retryable):
     """The store did not answer, or answered that it cannot now. Of a write: unknown whether it was done."""
 
 
-class BucketMisconfigured(Fatal):
-    """The store will never take this: no such bucket, no permission, wrong credentials."""
+class BucketMisconfigured(BucketUnavailable):
+    """The store refuses this until somebody puts it right: no such bucket, no permission, mounted read-only.
+
+    Reason enough not to start. At run time it is waited for, like an outage: the log keeps what comes in meanwhile.
+    """
 
 
 class ObjectNotFound(ForebayError):

@@ -3,9 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from bucket.bucket import Bucket
+from bucket.bucket import Bucket, BucketMisconfigured, BucketUnavailable
 from bucket.probe import probe_conditional_writes
-from forebay.errors import Fatal, Retryable
 
 if TYPE_CHECKING:
     from forebay.process import Process
@@ -18,7 +17,6 @@ class BucketProbe:
 
     def __init__(self, bucket: Bucket, process: "Process") -> None:
         self._bucket = bucket
-        self._process = process
         self._logger = process.logger("bucket")
         self._objection = "not probed yet"
         self._retrying: asyncio.Task[None] | None = None
@@ -26,7 +24,7 @@ class BucketProbe:
 
     async def start(self) -> None:
         """Raises BucketMisconfigured; a bucket that does not answer is asked again in the background."""
-        if not await self._probe():
+        if not await self._probe(at_start=True):
             self._retrying = asyncio.create_task(self._retry())
 
     async def stop(self) -> None:
@@ -35,18 +33,17 @@ class BucketProbe:
             await asyncio.wait([self._retrying])
 
     async def _retry(self) -> None:
-        try:
-            while True:
-                await asyncio.sleep(_RETRY_SECONDS)
-                if await self._probe():
-                    return
-        except Fatal as error:
-            self._process.fail(error)
+        while True:
+            await asyncio.sleep(_RETRY_SECONDS)
+            if await self._probe():
+                return
 
-    async def _probe(self) -> bool:
+    async def _probe(self, *, at_start: bool = False) -> bool:
         try:
             kept = await asyncio.to_thread(probe_conditional_writes, self._bucket)
-        except Retryable as error:
+        except BucketUnavailable as error:
+            if at_start and isinstance(error, BucketMisconfigured):
+                raise
             self._objection = str(error)
             self._logger.warning("bucket does not answer, asking again", err=str(error), retry_seconds=_RETRY_SECONDS)
             return False
