@@ -3,13 +3,10 @@
 import asyncio
 
 from aiohttp import StreamReader, web
-from cramjam import DecompressionError, snappy
 
 from forebay.errors import Retryable
 from gateway.in_flight import Reservation
 from wire.snappy import BodyTooLarge
-
-_MAX_EXPANSION = 22  # of snappy: three bytes become 64 at most
 
 
 class BodyIncomplete(Retryable):
@@ -49,14 +46,6 @@ async def _read(content: StreamReader, limit: int, reservation: Reservation) -> 
         reservation.take(len(part))
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def decompressed_size(body: bytes, limit: int) -> int:
-    """Bytes that decompressing may take at most, before it is tried; 0 for what is not snappy at all."""
-    try:
-        return min(snappy.decompress_raw_len(body), len(body) * _MAX_EXPANSION, limit)
-    except DecompressionError:
-        return 0
 
 
 def _too_large(size: int, limit: int) -> BodyTooLarge:

@@ -17,14 +17,14 @@ from aiohttp import web
 from forebay.clock import Clock
 from forebay.errors import Fatal, InvalidData, Retryable
 from gateway.answer import rejections
-from gateway.body import decompressed_size, read_body
+from gateway.body import read_body
 from gateway.in_flight import InFlight, Reservation
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.negotiation import UnsupportedMedia, negotiate
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
-from wire.snappy import BodyTooLarge, decompress
+from wire.snappy import BodyTooLarge, decompress, decompressed_size
 from wire.write_request import Routed
 
 _NO_CONTENT = 204

@@ -11,12 +11,13 @@ from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
 from forebay.errors import InvalidData, Retryable
+from query.body import Bodies
 from query.histogram_wire import encode_histogram
 from query.metrics import QueryMetrics
 from query.negotiation import check_accepted
+from query.patterns import PatternBudget
 from query.selector import Selector
 from query.settings import QuerySettings
-from tsdb.matcher import Matcher, MatchType
 from wire.remote_read import (
     ReadQuery,
     decode_read_request,
@@ -49,6 +50,7 @@ class RemoteRead:
         self._tenant_of = tenant_of
         self._metrics = metrics
         self._logger = logger
+        self._bodies = Bodies(settings)
         self._turns = asyncio.Semaphore(settings.max_concurrent)
 
     def routes(self) -> list[web.RouteDef]:
@@ -58,12 +60,16 @@ class RemoteRead:
         """400 for what will never be right, 503 for what may be soon."""
         try:
             tenant = self._tenant_of(request)
-            body = await self._body(request)
-            async with self._turns:
-                answer = await asyncio.to_thread(self.answer, tenant, body)
+            with self._bodies.open() as body:
+                compressed = await body.read(request)
+                async with self._turns:
+                    answer = await asyncio.to_thread(self.answer, tenant, compressed)
         except InvalidData as error:
             self._metrics.requests.labels("invalid").inc()
             return web.Response(status=400, text=f"{error}\n")
+        except MemoryError:
+            self._metrics.requests.labels("unavailable").inc()
+            return web.Response(status=503, text="out of memory\n", headers={"Retry-After": "5"})
         except Retryable as error:
             self._metrics.requests.labels("unavailable").inc()
             self._logger.warning("remote read could not be answered", err=str(error))
@@ -71,26 +77,23 @@ class RemoteRead:
         self._metrics.requests.labels("ok").inc()
         return web.Response(body=answer, headers=_HEADERS)
 
-    async def _body(self, request: web.Request) -> bytes:
-        limit = self._settings.max_body_bytes
-        body = bytearray()
-        async for part in request.content.iter_chunked(1 << 16):
-            body += part
-            if len(body) > limit:
-                raise InvalidData(f"request body is too large: limit={limit}")
-        return bytes(body)
-
     def answer(self, tenant: str, body: bytes) -> bytes:
         """The compressed answer to a compressed request; blocks."""
         request = decode_read_request(decompress(body, self._settings.max_body_bytes))
         check_accepted(request.accepted_response_types)
-        return compress(encode_read_response([self._result(tenant, query) for query in request.queries]))
+        patterns, results, taken = PatternBudget(), [], 0
+        for query in request.queries:
+            result, samples = self._result(tenant, query, patterns, taken)
+            results.append(result)
+            taken += samples
+        self._metrics.samples.inc(taken)
+        return compress(encode_read_response(results))
 
-    def _result(self, tenant: str, query: ReadQuery) -> bytes:
-        matchers = [Matcher(MatchType(kind), name, value) for kind, name, value in query.matchers]
-        series = []
-        for labels, samples in self._selector.select(tenant, matchers, query.start_ms, query.end_ms):
+    def _result(self, tenant: str, query: ReadQuery, patterns: PatternBudget, taken: int) -> tuple[bytes, int]:
+        """The encoded result and its number of samples."""
+        matchers, series, count = patterns.compile(query.matchers), [], 0
+        for labels, samples in self._selector.select(tenant, matchers, query.start_ms, query.end_ms, taken=taken):
             histograms = [encode_histogram(histogram) for histogram in samples.histograms]
-            self._metrics.samples.inc(len(samples.timestamps) + len(histograms))
+            count += len(samples.timestamps) + len(histograms)
             series.append(encode_timeseries(labels, samples.timestamps, samples.bits, histograms))
-        return encode_query_result(series)
+        return encode_query_result(series), count

@@ -36,19 +36,20 @@ class Selector:
         self._max_samples = max_samples
 
     def select(
-        self, tenant: str, matchers: Sequence[Matcher], mint: int, maxt: int
+        self, tenant: str, matchers: Sequence[Matcher], mint: int, maxt: int, *, taken: int = 0
     ) -> Iterator[tuple[Labels, Samples]]:
         """Series in ascending label order, samples in [mint, maxt] in time order, each once.
 
         Heads are asked before the bucket is listed: a segment published in between is seen twice and merged, never
-        missed. Where two sources hold different values for one time, the older block's stands.
+        missed. Where two sources hold different values for one time, the older block's stands. `taken` is how many
+        samples the answer holds already, of other queries.
 
         Raises:
             InvalidData: too many samples.
             Retryable: the bucket does not answer, or changes faster than it can be read.
         """
         merged = self._gather(tenant, matchers, mint, maxt)
-        left = self._max_samples
+        left = self._max_samples - taken
         for labels in sorted(merged):
             samples = decode_range(merged[labels], mint, maxt)
             left -= len(samples.timestamps) + len(samples.histograms)

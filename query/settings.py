@@ -2,7 +2,7 @@
 
 import msgspec
 
-from forebay.units import Size
+from forebay.units import Duration, Size
 
 
 class QuerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -14,3 +14,15 @@ class QuerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Queries at work at once; others wait."""
     max_body_bytes: Size = Size(32 << 20)
     """Of one request, compressed and not."""
+    body_timeout: Duration = Duration.parse("30s")
+    """How long a client may take to send a body."""
+    in_flight_bytes: Size = Size.parse("128MiB")
+    """Of all requests that are not answered yet, compressed and not; above it, 503."""
+
+    def __post_init__(self) -> None:
+        if min(self.max_samples, self.max_concurrent, self.max_body_bytes, self.body_timeout) <= 0:
+            raise ValueError("max_samples, max_concurrent, max_body_bytes and body_timeout must be above 0")
+        if self.in_flight_bytes < 2 * self.max_body_bytes:
+            raise ValueError(
+                "in_flight_bytes must be at least 2 * max_body_bytes, or no largest request could be taken"
+            )

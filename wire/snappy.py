@@ -4,6 +4,8 @@ A body says in its first bytes how long it will become. That claim is checked ag
 what so many bytes can become at all, before anything is allocated. Source: google/snappy, format_description.txt.
 """
 
+import math
+
 from cramjam import DecompressionError, snappy
 
 from forebay.errors import InvalidData
@@ -35,6 +37,14 @@ def decompress(body: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
         return bytes(snappy.decompress_raw(body))
     except DecompressionError as error:
         raise InvalidData(f"corrupt snappy body: bytes={len(body)} reason={error}") from error
+
+
+def decompressed_size(body: bytes | bytearray | memoryview, limit: int) -> int:
+    """Bytes that decompressing may take at most, before it is tried; 0 for what is not snappy at all."""
+    try:
+        return min(snappy.decompress_raw_len(body), math.ceil(len(body) * _MAX_EXPANSION), limit)
+    except DecompressionError:
+        return 0
 
 
 def compress(message: bytes | bytearray | memoryview) -> bytes:

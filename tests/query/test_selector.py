@@ -79,6 +79,13 @@ def test_too_many_samples_are_refused_with_the_limit() -> None:
         answer(selector)
 
 
+def test_samples_of_other_queries_count_into_the_limit() -> None:
+    selector = Selector(Series((UP, chunks((1, 1.0), (2, 1.0)))), Series(), max_samples=5)
+    assert len(list(selector.select("t", ANY, 0, 9, taken=3))) == 1
+    with pytest.raises(TooManySamples, match="limit=5"):
+        list(selector.select("t", ANY, 0, 9, taken=4))
+
+
 class Vanishing(Series):
     """Blocks that a compactor removes under the reader, so many times."""
 
