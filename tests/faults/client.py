@@ -63,14 +63,14 @@ class Client:
     answers: list[Answer] = field(default_factory=list)
     _rounds: int = 0
 
-    def post(self, path: str, body: bytes | Iterator[bytes], **headers: str) -> Answer:
+    def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> Answer:
         known = {
             "Content-Type": "application/x-protobuf",
             "Content-Encoding": "snappy",
             "X-Scope-OrgID": self.tenant,
         }
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return call("POST", f"{self.url}{path}", body, known | given)
+
+        return call("POST", f"{self.url}{path}", body, known | (headers or {}))
 
     def send(self, series: int = 20, padding: int = 0) -> Answer:
         """A new sample for each of so many series; `padding` random bytes in a label keep it from compressing."""
