@@ -39,9 +39,13 @@ class EmbeddedReader:
             raise LogUnavailable(
                 f"there is no log yet directory={directory}", hint="start the gateway of this directory first"
             )
-        with self._connection("open") as db:
-            embedded_file.check(db, directory)
-            self._log_id = embedded_file.read_log_id(db)
+        try:
+            with self._connection("open") as db:
+                embedded_file.check(db, directory)
+                self._log_id = embedded_file.read_log_id(db)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def log_id(self) -> str:
