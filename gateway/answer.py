@@ -8,7 +8,7 @@ def rejections(routed: Routed) -> str:
     refused = sum(routed.rejected.values())
     stored = routed.samples + routed.histograms
     reasons = sorted(routed.rejected.items(), key=lambda item: (-item[1], item[0]))
-    lines = [f"{refused} of {refused + stored} samples refused, the others are stored: "]
+    lines = [f"{refused} of {refused + stored} samples refused, {stored or 'none'} stored: "]
     lines[0] += ", ".join(f"{reason}={count}" for reason, count in reasons)
     lines += [
         f"{each.reason} series={each.series}" + ("" if each.timestamp is None else f" timestamp={each.timestamp}")

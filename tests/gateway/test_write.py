@@ -83,7 +83,7 @@ async def test_bad_series_are_400_after_the_good_are_durable(gateway: Gateway, l
     )
     assert status == 400
     first, *examples = text.splitlines()
-    assert first.startswith("4 of 5 samples refused, the others are stored: ")
+    assert first.startswith("4 of 5 samples refused, 1 stored: ")
     assert "out_of_bounds_future=2" in first
     assert "missing_name=1" in first
     assert "out_of_bounds_past=1" in first
@@ -99,7 +99,7 @@ async def test_at_most_ten_examples_are_named(gateway: Gateway) -> None:
     status, text = await gateway.write(body(*(({"job": f"j{n}"}, [(NOW_MS, 1.0)]) for n in range(500))))
     assert status == 400
     assert len(text.splitlines()) == 11
-    assert text.startswith("500 of 500 samples refused")
+    assert text.startswith("500 of 500 samples refused, none stored: ")
 
 
 async def test_nothing_is_said_of_bad_series_while_the_good_are_not_durable(gateway: Gateway, log: FakeLog) -> None:
