@@ -9,8 +9,13 @@ from bucket import layout
 from bucket.bucket import Bucket
 from bucket.manifest import Manifest
 from bucket.manifests import ManifestStore
-from consumers.builder import BuiltSegment
+from consumers.builder import BuiltBlock, BuiltSegment
 from consumers.retry import Retry
+from forebay.errors import Retryable
+
+
+class UploadUndone(Retryable):
+    """Files of a block were gone before its manifest was created."""
 
 
 class Published(NamedTuple):
@@ -36,9 +41,11 @@ class Publisher:
         2. Keep the poison records.
         3. Put chunks and index of every block.
         4. Put meta.json of every block: now they are whole for any reader.
-        5. Create the manifest: now the segment is done. Committing the offset is left to the caller; it is advisory.
+        5. Look whether all of it is there, and put again what is not: where this took longer than the compactor's
+           orphan delay, it may have removed the first files as an upload given up. With meta.json it is none.
+        6. Create the manifest: now the segment is done. Committing the offset is left to the caller; it is advisory.
 
-        After a crash anywhere, do it again. Blocks that lose in step 5 are orphans, which the compactor removes.
+        After a crash anywhere, do it again. Blocks that lose in step 6 are orphans, which the compactor removes.
         Blocks while the bucket does not answer. Raises Abandoned, BucketMisconfigured, OSError of the local files.
         """
         manifest = built.manifest
@@ -60,6 +67,9 @@ class Publisher:
             if path == layout.META:
                 self._put(layout.block_key(block.entry.ulid, path), block.directory / path, retry)
         # 5.
+        for block in built.blocks:
+            retry.until_done(partial(self._make_whole, block))
+        # 6.
         return _compare(retry.until_done(lambda: self._manifests.create(manifest)), manifest)
 
     def _put(self, key: str, source: Path, retry: Retry) -> None:
@@ -68,6 +78,19 @@ class Publisher:
             self._bucket.put_file(key, source)
 
         retry.until_done(attempt)
+
+    def _make_whole(self, block: BuiltBlock) -> None:
+        """Raises UploadUndone after it has put something, since that wants another look."""
+        ulid = block.entry.ulid
+        sizes = {info.key: info.size for info in self._bucket.list(layout.block_key(ulid, ""))}
+        gone = [file.path for file in block.entry.files if sizes.get(layout.block_key(ulid, file.path)) != file.size]
+        for path in gone:
+            self._bucket.put_file(layout.block_key(ulid, path), block.directory / path)
+        if gone:
+            raise UploadUndone(
+                f"uploaded files were gone, and are uploaded again: block={ulid} files={len(gone)}",
+                hint="see that compactor.orphan_delay is above the longest upload of a block",
+            )
 
 
 def _compare(standing: Manifest, ours: Manifest) -> Published:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bucket import layout
-from bucket.faulty import Crash, CrashAtWrite, FaultyBucket
+from bucket.faulty import Crash, CrashAtWrite, FaultyBucket, Outcome
 from bucket.manifest import Manifest
 from bucket.memory import MemoryBucket
 from tests.consumers.memory_log import MemoryLog
@@ -77,6 +77,35 @@ def test_a_segment_that_is_done_is_not_uploaded_again(log: MemoryLog, tmp_path: 
     world.run(each_poll=be_overtaken)
     assert [key for key in objects(world.bucket) if not key.startswith(layout.FOREBAY)] == []
     assert world.log.committed == {0: 3}
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut short"])
+@pytest.mark.parametrize("file", [layout.INDEX, "chunks/000001"])
+def test_a_file_that_was_lost_during_a_long_upload_is_put_again(
+    log: MemoryLog, tmp_path: Path, damage: str, file: str
+) -> None:
+    """As when the upload stalled for longer than the compactor waits before it removes one without meta.json."""
+    expected = published(log, tmp_path / "quiet")
+    bucket = MemoryBucket()
+    harmed: list[str] = []
+
+    class Stall:
+        """Before the first meta.json, when all else was written."""
+
+        def next(self, operation: str, key: str) -> Outcome:
+            if operation == "put_file" and key.endswith(layout.META) and not harmed:
+                harmed.extend(info.key for info in bucket.list("") if info.key.endswith(file))
+                for each in harmed:
+                    if damage == "removed":
+                        bucket.delete(each)
+                    else:
+                        bucket.put(each, bucket.get(each)[:-1])
+            return Outcome()
+
+    world = Rehearsal(log, FaultyBucket(bucket, Stall()), tmp_path / "staging")
+    world.run()
+    assert len(harmed) == 2
+    assert objects(bucket) == expected
 
 
 def test_a_staging_directory_that_is_swept_away_is_made_again(log: MemoryLog, tmp_path: Path) -> None:
