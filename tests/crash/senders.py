@@ -33,7 +33,7 @@ def labels_of(sender: int, series: int) -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-def _request(sender: int, samples: list[tuple[int, int, int]]) -> bytes:
+def request_body(sender: int, samples: list[tuple[int, int, int]]) -> bytes:
     """A compressed body of (series, time in ms, bits) samples."""
     body = b""
     for series, at, bits in samples:
@@ -81,7 +81,7 @@ class Sender(threading.Thread):
             self._deliver(samples)
 
     def _deliver(self, samples: list[tuple[int, int, int]]) -> None:
-        body = _request(self._number, samples)
+        body = request_body(self._number, samples)
         known = {(labels_of(self._number, series), at): bits for series, at, bits in samples}
         tried = 0
         while True:
