@@ -110,6 +110,7 @@ def objects(bucket: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_threads_hash_seeds_and_days_change_no_name_and_no_byte(log: Path, tmp_path: Path) -> None:
     first = by_a_process(log, tmp_path / "first", threads=1, hash_seed=1)
     built = objects(first)
