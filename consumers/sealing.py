@@ -1,5 +1,6 @@
 """A segment that has ended, on its way into the bucket: built and published beside the loop that reads the log."""
 
+import contextlib
 import itertools
 import shutil
 import threading
@@ -15,6 +16,7 @@ from consumers.publisher import Published, Publisher
 from consumers.retry import Backoff, Retry
 from consumers.segment import Segment
 from consumers.settings import ConsumerSettings
+from consumers.staging import Staging
 from forebay.clock import Clock
 from forebay.errors import Retryable
 
@@ -42,7 +44,8 @@ class Sealing:
 class Sealer:
     """Builds in one pool and publishes from another, so that a slow bucket does not keep other segments from building.
 
-    `directory` holds blocks between the two. It is a cache: emptied at start, rebuilt from the heads if it vanishes.
+    `directory` holds blocks between the two, in a subdirectory of this process. It is a cache: what dead processes left
+    is removed at start, and what vanishes is rebuilt from the heads.
     """
 
     def __init__(
@@ -58,45 +61,47 @@ class Sealer:
     ) -> None:
         self._builder = builder
         self._publisher = publisher
-        self._directory = directory / "segments"  # a name of our own: it is removed whole
+        self._directory = directory
+        self._staging = Staging(directory)
         self._settings = settings
         self._clock = clock
         self._logger = logger
         self._metrics = metrics
         self._numbers = itertools.count(1)
         self._pool = ThreadPoolExecutor(settings.publish_threads, thread_name_prefix="publish")
-        shutil.rmtree(self._directory, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the first segment asks again, waits, and says why
+            self._staging.directory()
 
     def start(self, segment: Segment) -> Sealing:
         """Returns at once."""
         sealing = Sealing(segment)
-        sealing.result = self._pool.submit(self._seal, sealing, self._directory / f"{next(self._numbers)}")
+        sealing.result = self._pool.submit(self._seal, sealing)
         return sealing
 
     def close(self) -> None:
         """Waits for the end of what was started; abandon it first. May be called twice."""
         self._pool.shutdown(cancel_futures=True)
         self._builder.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._staging.close()
 
-    def _seal(self, sealing: Sealing, directory: Path) -> Published:
+    def _seal(self, sealing: Sealing) -> Published:
         backoff = partial(Backoff, self._settings.retry_min.seconds, self._settings.retry_max.seconds)
         retry = Retry(sealing.stop, backoff, partial(self._failed, sealing))
-        try:
-            return retry.until_done(partial(self._attempt, sealing, directory, retry))
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        return retry.until_done(partial(self._attempt, sealing, retry))
 
-    def _attempt(self, sealing: Sealing, directory: Path, retry: Retry) -> Published:
+    def _attempt(self, sealing: Sealing, retry: Retry) -> Published:
         began = self._clock.monotonic()
         try:
-            shutil.rmtree(directory, ignore_errors=True)
-            built = self._builder.build(sealing.segment, directory)
-            self._metrics.build_seconds.observe(self._clock.monotonic() - began)
-            published = self._publisher.publish(built, retry)
+            directory = self._staging.directory() / f"{next(self._numbers)}"
+            try:
+                built = self._builder.build(sealing.segment, directory)
+                self._metrics.build_seconds.observe(self._clock.monotonic() - began)
+                published = self._publisher.publish(built, retry)
+            finally:
+                shutil.rmtree(directory, ignore_errors=True)
         except OSError as error:
             raise StagingUnavailable(
-                f"cannot stage a block: directory={directory} error={error}",
+                f"cannot stage a block: directory={self._directory} error={error}",
                 hint="make room there, or point --data.dir at another disk",
             ) from error
         self._metrics.publish_seconds.observe(self._clock.monotonic() - began)
