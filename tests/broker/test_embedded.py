@@ -121,8 +121,13 @@ async def test_a_write_that_fails_is_told_and_the_next_goes_on(harness: Embedded
         for _ in range(3):
             with pytest.raises(LogUnavailable, match=r"while=append .*SQLITE_"):
                 await writer.append([NewRecord(0, b"t", os.urandom(300_000))])
+        await asyncio.sleep(0.1)  # several looks whether it has passed
+        assert "SQLITE_" in writer.problem
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    async with asyncio.timeout(5):
+        while writer.problem:  # noqa: ASYNC110 - it passes without an append, on the writer's own thread
+            await asyncio.sleep(0.01)
     await writer.append([NewRecord(0, b"t", b"after")])
     records = read_all(harness.reader(), 0)
     assert values(records) == [*acknowledged, b"after"]
@@ -174,6 +179,7 @@ async def test_damage_ends_the_writer_for_good(harness: EmbeddedHarness, monkeyp
     assert outcomes == [damaged] * 5
     with pytest.raises(LogCorrupt, match="a page is damaged"):
         await writer.append([NewRecord(0, b"t", b"x")])
+    assert "a page is damaged" in writer.problem
     await writer.close()
     assert read_all(harness.reader(), 0) == []
 
