@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from forebay.errors import InvalidData, Retryable
 from query.body import Bodies
 from query.histogram_wire import encode_histogram
+from query.memory import Holding, QueryMemory
 from query.metrics import QueryMetrics
 from query.negotiation import check_accepted
 from query.patterns import PatternBudget
@@ -51,6 +52,7 @@ class RemoteRead:
         self._metrics = metrics
         self._logger = logger
         self._bodies = Bodies(settings)
+        self._memory = QueryMemory(settings.memory)
         self._turns = asyncio.Semaphore(settings.max_concurrent)
 
     def routes(self) -> list[web.RouteDef]:
@@ -82,18 +84,23 @@ class RemoteRead:
         request = decode_read_request(decompress(body, self._settings.max_body_bytes))
         check_accepted(request.accepted_response_types)
         patterns, results, taken = PatternBudget(), [], 0
-        for query in request.queries:
-            result, samples = self._result(tenant, query, patterns, taken)
-            results.append(result)
-            taken += samples
-        self._metrics.samples.inc(taken)
-        return compress(encode_read_response(results))
+        with self._memory.open() as holding:
+            for query in request.queries:
+                result, samples = self._result(tenant, query, patterns, taken, holding)
+                results.append(result)
+                taken += samples
+            self._metrics.samples.inc(taken)
+            return compress(encode_read_response(results))
 
-    def _result(self, tenant: str, query: ReadQuery, patterns: PatternBudget, taken: int) -> tuple[bytes, int]:
+    def _result(
+        self, tenant: str, query: ReadQuery, patterns: PatternBudget, taken: int, holding: Holding
+    ) -> tuple[bytes, int]:
         """The encoded result and its number of samples."""
         matchers, series, count = patterns.compile(query.matchers), [], 0
-        for labels, samples in self._selector.select(tenant, matchers, query.start_ms, query.end_ms, taken=taken):
+        found = self._selector.select(tenant, matchers, query.start_ms, query.end_ms, holding, taken=taken)
+        for labels, samples in found:
             histograms = [encode_histogram(histogram) for histogram in samples.histograms]
             count += len(samples.timestamps) + len(histograms)
             series.append(encode_timeseries(labels, samples.timestamps, samples.bits, histograms))
+            holding.take(3 * len(series[-1]))  # here, in its result, and in the answer
         return encode_query_result(series), count

@@ -6,6 +6,7 @@ from typing import Protocol
 from bucket.bucket import ObjectNotFound
 from forebay.errors import InvalidData, Retryable
 from query.heads import Heads
+from query.memory import Holding
 from tsdb.chunk import Chunk, Labels
 from tsdb.chunks import Samples, decode_range
 from tsdb.matcher import Matcher
@@ -36,19 +37,19 @@ class Selector:
         self._max_samples = max_samples
 
     def select(
-        self, tenant: str, matchers: Sequence[Matcher], mint: int, maxt: int, *, taken: int = 0
+        self, tenant: str, matchers: Sequence[Matcher], mint: int, maxt: int, holding: Holding, *, taken: int = 0
     ) -> Iterator[tuple[Labels, Samples]]:
         """Series in ascending label order, samples in [mint, maxt] in time order, each once.
 
         Heads are asked before the bucket is listed: a segment published in between is seen twice and merged, never
         missed. Where two sources hold different values for one time, the older block's stands. `taken` is how many
-        samples the answer holds already, of other queries.
+        samples the answer holds already, of other queries; `holding` is charged for what is gathered.
 
         Raises:
-            InvalidData: too many samples.
-            Retryable: the bucket does not answer, or changes faster than it can be read.
+            InvalidData: too many samples, or too much memory.
+            Retryable: the bucket does not answer, or changes faster than it can be read; other queries hold the memory.
         """
-        merged = self._gather(tenant, matchers, mint, maxt)
+        merged = self._gather(tenant, matchers, mint, maxt, holding)
         left = self._max_samples - taken
         for labels in sorted(merged):
             samples = decode_range(merged[labels], mint, maxt)
@@ -61,12 +62,18 @@ class Selector:
             if samples.timestamps or samples.histograms:
                 yield labels, samples
 
-    def _gather(self, tenant: str, matchers: Sequence[Matcher], mint: int, maxt: int) -> dict[Labels, list[Chunk]]:
+    def _gather(
+        self, tenant: str, matchers: Sequence[Matcher], mint: int, maxt: int, holding: Holding
+    ) -> dict[Labels, list[Chunk]]:
         for _ in range(_ATTEMPTS):
-            fresh = list(self._heads.select(tenant, matchers, mint, maxt))
+            fresh = []
+            for series in self._heads.select(tenant, matchers, mint, maxt):
+                holding.take_series(series.labels, series.chunks)
+                fresh.append(series)
             merged: dict[Labels, list[Chunk]] = {}
             try:
                 for labels, chunks in self._blocks.select(tenant, matchers, mint, maxt):
+                    holding.take_series(labels, chunks)
                     merged.setdefault(labels, []).extend(chunks)
             except ObjectNotFound:
                 continue  # compacted away between the listing and the reading: list again

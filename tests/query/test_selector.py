@@ -8,6 +8,7 @@ import pytest
 
 from bucket.bucket import ObjectNotFound
 from forebay.errors import Retryable
+from query.memory import QueryMemory, QueryTooLarge
 from query.selector import Selector, TooManySamples
 from tsdb.chunk import Chunk, Labels, SeriesChunks
 from tsdb.chunks import encode_floats
@@ -39,10 +40,12 @@ class Series:
                 yield SeriesChunks(labels, found)
 
 
-def answer(selector: Selector, mint: int = 0, maxt: int = 1_000) -> dict[Labels, list[tuple[int, int]]]:
+def answer(
+    selector: Selector, mint: int = 0, maxt: int = 1_000, limit: int = 1 << 20
+) -> dict[Labels, list[tuple[int, int]]]:
     return {
         labels: list(zip(samples.timestamps, samples.bits, strict=True))
-        for labels, samples in selector.select("t", ANY, mint, maxt)
+        for labels, samples in selector.select("t", ANY, mint, maxt, QueryMemory(limit).open())
     }
 
 
@@ -81,9 +84,9 @@ def test_too_many_samples_are_refused_with_the_limit() -> None:
 
 def test_samples_of_other_queries_count_into_the_limit() -> None:
     selector = Selector(Series((UP, chunks((1, 1.0), (2, 1.0)))), Series(), max_samples=5)
-    assert len(list(selector.select("t", ANY, 0, 9, taken=3))) == 1
+    assert len(list(selector.select("t", ANY, 0, 9, QueryMemory(1 << 20).open(), taken=3))) == 1
     with pytest.raises(TooManySamples, match="limit=5"):
-        list(selector.select("t", ANY, 0, 9, taken=4))
+        list(selector.select("t", ANY, 0, 9, QueryMemory(1 << 20).open(), taken=4))
 
 
 class Vanishing(Series):
@@ -119,3 +122,17 @@ def test_a_segment_published_between_the_two_looks_is_not_missed() -> None:
 
     assert answer(Selector(PublishedAfterwards(), blocks, max_samples=9)) == {UP: [(1, bits(1.0))]}
     assert answer(Selector(PublishedAfterwards(), blocks, max_samples=9)) == {UP: [(1, bits(1.0))]}
+
+
+def test_memory_is_bounded_for_one_query_and_for_all() -> None:
+    selector = Selector(Series((UP, chunks((1, 1.0)))), Series(), max_samples=9)
+    with pytest.raises(QueryTooLarge, match="limit=500"):
+        answer(selector, limit=500)
+    memory = QueryMemory(2_000)
+    with memory.open() as first:
+        first.take(1_500)
+        with memory.open() as second, pytest.raises(Retryable, match="all memory"):
+            list(selector.select("t", ANY, 0, 1_000, second))
+    assert memory.held == 0
+    with memory.open() as alone:
+        assert len(list(selector.select("t", ANY, 0, 1_000, alone))) == 1
