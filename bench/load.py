@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import cramjam
 
+from tests.wire.labels_oracle import canonical, text_field, varint
+
 SCRAPE_INTERVAL_MS = 15_000
 _WINDOW_MS = 7_200_000
 
@@ -25,19 +27,6 @@ class Load:
     @property
     def samples(self) -> int:
         return self.series * self.scrapes
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _field(number: int, payload: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
 
 
 def _labels(index: int) -> bytes:
@@ -55,9 +44,7 @@ def _labels(index: int) -> bytes:
         "pod": f"checkout-{target % 17}-7d9f8b6c5d-{target * 2654435761 & 0xFFFFF:05x}",
         "status_code": ("200", "404", "500")[metric % 3],
     }
-    return b"".join(
-        _field(1, _field(1, name.encode()) + _field(2, value.encode())) for name, value in sorted(pairs.items())
-    )
+    return canonical((name.encode(), value.encode()) for name, value in pairs.items())
 
 
 class _Request:
@@ -68,15 +55,15 @@ class _Request:
         self._at: list[int] = []
         self._values = [float(index % 1000) for index in range(first, first + count)]
         for index in range(first, first + count):
-            sample = b"\x09" + bytes(8) + b"\x10" + _varint(at_ms)
-            entry = _labels(index) + _field(2, sample)
-            body += b"\x0a" + _varint(len(entry)) + entry
+            sample = b"\x09" + bytes(8) + b"\x10" + varint(at_ms)
+            entry = _labels(index) + text_field(2, sample)
+            body += b"\x0a" + varint(len(entry)) + entry
             self._at.append(len(body) - len(sample) + 1)
         self.body = body
 
     def at(self, time_ms: int, chance: random.Random) -> bytes:
         """The compressed body of one scrape: three counters to one noisy gauge."""
-        stamp = b"\x10" + _varint(time_ms)
+        stamp = b"\x10" + varint(time_ms)
         for slot, at in enumerate(self._at):
             if slot % 4 == 3:
                 self._values[slot] = chance.random() * 100

@@ -1,4 +1,4 @@
-"""What routing one request costs, against copying its bytes: `python bench/router.py`.
+"""What routing one request costs, against copying its bytes: `python -m bench.router`.
 
 Bodies rotate through more memory than the caches hold, as they do in a gateway; CPU time of one thread.
 """
@@ -6,6 +6,7 @@ Bodies rotate through more memory than the caches hold, as they do in a gateway;
 import random
 import time
 
+from tests.wire.labels_oracle import label_fields, text_field, varint
 from wire.hashing import tenant_seed
 from wire.write_request import Router
 
@@ -13,19 +14,6 @@ SERIES = 2000
 BODIES = 50
 ROUNDS = 10
 NOW = 1_700_000_000_000
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def text_field(number: int, data: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(data)) + data
 
 
 def series(number: int, rng: random.Random) -> bytes:
@@ -42,7 +30,7 @@ def series(number: int, rng: random.Random) -> bytes:
         b"pod": b"api-7f9c8d5b6-%05d" % (number % 100_000),
         b"service": b"api-gateway-%d" % (number % 40),
     }
-    fields = b"".join(text_field(1, text_field(1, name) + text_field(2, value)) for name, value in labels.items())
+    fields = label_fields(labels.items())
     sample = b"\x09" + rng.randbytes(8) + b"\x10" + varint(NOW)
     return text_field(1, fields + text_field(2, sample))
 

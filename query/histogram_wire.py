@@ -4,36 +4,26 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from tsdb.chunks import Histogram
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _zigzag(value: int) -> bytes:
-    return _varint((value << 1) ^ (value >> 63))
+from tsdb.uvarint import encode_uvarint, encode_varint
 
 
 def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3) + _varint(value)
+    return encode_uvarint(field << 3) + encode_uvarint(value)
 
 
 def _bits(field: int, bits: int) -> bytes:
     """A double by its bit pattern: a signalling NaN stays one."""
-    return _varint(field << 3 | 1) + struct.pack("<Q", bits)
+    return encode_uvarint(field << 3 | 1) + struct.pack("<Q", bits)
 
 
 def _payload(field: int, data: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(data)) + data
+    return encode_uvarint(field << 3 | 2) + encode_uvarint(len(data)) + data
 
 
 def _spans(field: int, spans: Iterable[tuple[int, int]]) -> bytes:
-    return b"".join(_payload(field, b"\x08" + _zigzag(offset) + b"\x10" + _varint(length)) for offset, length in spans)
+    return b"".join(
+        _payload(field, b"\x08" + encode_varint(offset) + b"\x10" + encode_uvarint(length)) for offset, length in spans
+    )
 
 
 def _packed_bits(field: int, values: Sequence[int]) -> bytes:
@@ -41,7 +31,7 @@ def _packed_bits(field: int, values: Sequence[int]) -> bytes:
 
 
 def _packed_deltas(field: int, values: Sequence[int]) -> bytes:
-    return _payload(field, b"".join(map(_zigzag, values))) if values else b""
+    return _payload(field, b"".join(map(encode_varint, values))) if values else b""
 
 
 def encode_histogram(h: Histogram) -> bytes:
@@ -55,7 +45,7 @@ def encode_histogram(h: Histogram) -> bytes:
         (
             count,
             _bits(3, h.sum_bits),
-            b"\x20" + _zigzag(h.schema),
+            b"\x20" + encode_varint(h.schema),
             b"\x29" + struct.pack("<d", h.zero_threshold),
             zero,
             _spans(8, h.negative_spans),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from tsdb.crc32c import crc32c
 from tsdb.errors import CorruptBlock
+from tsdb.uvarint import encode_uvarint, encode_varint
 
 Intervals = list[tuple[int, int]]
 """Closed stretches of time in ms, ascending, neither overlapping nor adjacent."""
@@ -28,7 +29,7 @@ def encode(tombstones: Mapping[int, Intervals]) -> bytes:
     records = bytearray()
     for series in sorted(tombstones):
         for mint, maxt in tombstones[series]:
-            records += _uvarint(series) + _varint(mint) + _varint(maxt)
+            records += encode_uvarint(series) + encode_varint(mint) + encode_varint(maxt)
     return _HEADER + records + crc32c(records).to_bytes(_CRC_BYTES)
 
 
@@ -50,19 +51,6 @@ def decode(data: bytes) -> dict[int, Intervals]:
             raise CorruptBlock(f"tombstones hold a reversed interval: mint={interval[0]} maxt={interval[1]}")
         found.setdefault(series, []).append(interval)
     return {series: merge_intervals(intervals) for series, intervals in found.items()}
-
-
-def _uvarint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _varint(value: int) -> bytes:
-    return _uvarint(value << 1 if value >= 0 else ~(value << 1))
 
 
 def _get_uvarint(data: bytes, position: int) -> tuple[int, int]:

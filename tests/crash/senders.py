@@ -9,20 +9,9 @@ from dataclasses import dataclass, field
 
 import cramjam
 
+from tests.wire.labels_oracle import label_fields, text_field, varint
+
 SERIES = 40
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _field(number: int, payload: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
 
 
 def labels_of(sender: int, series: int) -> tuple[tuple[bytes, bytes], ...]:
@@ -37,8 +26,8 @@ def request_body(sender: int, samples: list[tuple[int, int, int]]) -> bytes:
     """A compressed body of (series, time in ms, bits) samples."""
     body = b""
     for series, at, bits in samples:
-        entry = b"".join(_field(1, _field(1, name) + _field(2, value)) for name, value in labels_of(sender, series))
-        body += _field(1, entry + _field(2, b"\x09" + struct.pack("<Q", bits) + b"\x10" + _varint(at)))
+        entry = label_fields(labels_of(sender, series))
+        body += text_field(1, entry + text_field(2, b"\x09" + struct.pack("<Q", bits) + b"\x10" + varint(at)))
     return bytes(cramjam.snappy.compress_raw(body))
 
 
