@@ -7,10 +7,8 @@ Ends in the order of a sample's way: unready, no new connections, requests finis
 consumer drains, the compactor ends.
 """
 
-import asyncio
 from contextlib import AsyncExitStack
 
-from broker.open import open_writer
 from forebay import parts as part
 from forebay.errors import Fatal
 from forebay.flags import LISTEN, Flags
@@ -19,7 +17,7 @@ from forebay.self_metrics import SelfMetrics
 from forebay.settings import Settings
 from forebay.status import Status
 from forebay.web import make_app
-from gateway.app import INTAKE, add_gateway
+from gateway.app import INTAKE
 
 
 def run(flags: Flags, settings: Settings) -> int:
@@ -31,24 +29,14 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     """Starts every part; the stack ends them in reverse order."""
     settings = process.settings
     bucket = await part.start_bucket(process, parts)
-    log = await asyncio.to_thread(open_writer, settings.broker, part.log_directory(process), process.clock)
-    process.readiness.require("log", lambda: log.problem)
+    log = await part.open_log(process)
     ending_log = parts.push_async_callback(log.close)
     part.start_compactor(process, parts, bucket)
     consumer = await part.start_consumer(process, parts, bucket)
     parts.push_async_callback(ending_log)  # again: the writer is flushed before the consumer drains
 
     app = make_app(process.registry, process.readiness)
-    add_gateway(
-        app,
-        log,
-        settings=settings.gateway,
-        limits=settings.limits,
-        tenancy=settings.tenancy,
-        clock=process.clock,
-        registry=process.registry,
-        stop=process.fail,
-    )
+    part.add_intake(process, app, log)
     if settings.self_metrics.enabled:
         if not settings.tenancy.default_tenant:
             raise Fatal(

@@ -18,6 +18,7 @@ def run(flags: Flags, settings: Settings) -> int:
 async def start(process: Process, parts: AsyncExitStack) -> None:
     """Ends in this order: unready, no new connections, the job at hand."""
     bucket = await part.start_bucket(process, parts)
-    part.start_compactor(process, parts, bucket)
+    compactor = part.start_compactor(process, parts, bucket)
+    process.readiness.require("compactor", lambda: compactor.problem)
     app = make_app(process.registry, process.readiness)
     await part.start_web(process, parts, app, Status(process, bucket=bucket))

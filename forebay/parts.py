@@ -1,13 +1,14 @@
 """Parts that several roles are made of: each opens or starts one, and pushes what ends it onto the stack."""
 
+import asyncio
 import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
 
-from broker.log import LogReader
-from broker.open import open_reader, open_subscription
+from broker.log import LogReader, LogWriter
+from broker.open import open_reader, open_subscription, open_writer
 from bucket.bucket import Bucket
 from bucket.open import open_bucket
 from bucket.settings import BucketSettings
@@ -20,8 +21,10 @@ from forebay.flags import LISTEN
 from forebay.page import Page
 from forebay.process import Process
 from forebay.settings import Settings
+from forebay.staging import own_directory
 from forebay.status import Status
 from forebay.web import WebServer
+from gateway.app import add_gateway
 from gateway.tenant import TenantReader
 from query.blocks import BucketBlocks
 from query.heads import Heads
@@ -60,6 +63,28 @@ async def start_bucket(process: Process, parts: AsyncExitStack) -> Bucket:
     return bucket
 
 
+async def open_log(process: Process) -> LogWriter:
+    """The writer's end, which the caller closes; unready while it takes no records."""
+    log = await asyncio.to_thread(open_writer, process.settings.broker, log_directory(process), process.clock)
+    process.readiness.require("log", lambda: log.problem)
+    return log
+
+
+def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
+    """Remote-write into this log; an error that the log cannot go on after ends the process."""
+    settings = process.settings
+    add_gateway(
+        app,
+        log,
+        settings=settings.gateway,
+        limits=settings.limits,
+        tenancy=settings.tenancy,
+        clock=process.clock,
+        registry=process.registry,
+        stop=process.fail,
+    )
+
+
 async def start_consumer(process: Process, parts: AsyncExitStack, bucket: Bucket) -> Consumer:
     """Running on its own thread; unready until it is assigned, and while it cannot publish."""
     settings = process.settings
@@ -89,7 +114,7 @@ def start_compactor(process: Process, parts: AsyncExitStack, bucket: Bucket) -> 
     compactor = Compactor(
         bucket,
         settings=process.settings.compactor,
-        directory=process.data_dir / STAGING / "compactor",
+        directory=parts.enter_context(own_directory(process.data_dir / STAGING, "compactor")),
         clock=process.clock,
         logger=process.logger("compactor"),
         registry=process.registry,
