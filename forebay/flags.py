@@ -58,9 +58,9 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--web.listen-address",
             dest="listen_address",
-            metavar="ADDRESS",
+            metavar="HOST:PORT",
             type=_address,
-            help=f"HOST:PORT to serve HTTP on, an empty host for every address (default {LISTEN[role]})",
+            help=f"where to serve HTTP; an empty host is every address (default: {LISTEN[role]})",
         )
         if role == "all-in-one":
             command.add_argument(
@@ -73,7 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     audit = _command(
         commands,
         "audit",
-        "Walk every manifest in the bucket: chains without gap, ledgers that balance, blocks that are there.",
+        "Prove what became of every sample: chains without gap, ledgers that balance, blocks that are there.",
     )
     audit.add_argument("--json", action="store_true", help="print JSON instead of a table")
     audit.add_argument("--deep", action="store_true", help="read every object and compare its SHA-256 (slow)")
@@ -96,7 +96,7 @@ def _command(
         dest="config_file",
         metavar="FILE",
         type=Path,
-        help="settings file, YAML; docs/configuration.md lists all settings (default: none, each has a default)",
+        help="settings file, YAML (default: none, every setting has a default; check-config prints them)",
     )
     command.add_argument(
         "--data.dir",
@@ -112,10 +112,14 @@ def _command(
         dest="log_level",
         choices=LEVELS,
         default="info",
-        help="least severe lines to log (default info)",
+        help="least severe lines to log, on stderr (default: info)",
     )
     command.add_argument(
-        "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt", help="(default logfmt)"
+        "--log.format",
+        dest="log_format",
+        choices=("logfmt", "json"),
+        default="logfmt",
+        help="form of the lines (default: logfmt)",
     )
     return command
 

@@ -3,18 +3,23 @@
 Decoding lives in `forebay.settings_file`; this module only says what there is.
 """
 
+import re
 from typing import Any
 
 import msgspec
 
+from broker.embedded_commits import check_group
 from broker.settings import BrokerSettings
 from bucket.settings import BucketSettings
 from compactor.settings import CompactorSettings
 from consumers.settings import WINDOW, BoundSettings, ConsumerSettings, SegmentSettings
+from forebay.errors import Fatal
 from forebay.units import Duration
 from gateway.settings import GatewaySettings, LimitSettings, TenancySettings
 from gateway.tenant import BadTenant, check_tenant
 from query.settings import QuerySettings
+
+_LABEL_NAME = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +72,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.tenancy.label in self.external_labels:
             raise ValueError(f"external_labels must not hold tenancy.label (got {self.tenancy.label!r})")
+        if self.broker.type != "embedded":
+            raise ValueError(f"broker.type {self.broker.type} is not built into this version yet; use embedded")
+        for name in (self.tenancy.label, *self.external_labels):
+            if not _LABEL_NAME.fullmatch(name):
+                raise ValueError(f"external labels must be named [a-zA-Z_][a-zA-Z0-9_]* (got {name!r})")
+        try:
+            check_group(self.consumer.group_id)
+        except Fatal as error:
+            raise ValueError(f"consumer.group and consumer.replica: {error}") from error
         if self.tenancy.default_tenant:
             try:
                 check_tenant(self.tenancy.default_tenant)
