@@ -186,11 +186,11 @@ def partition_count(db: sqlite3.Connection) -> int:
     return count
 
 
-def read_log_id(db: sqlite3.Connection) -> str:
-    """Raises sqlite3.Error; Fatal where there is none."""
+def read_log_id(db: sqlite3.Connection, directory: Path) -> str:
+    """Raises sqlite3.Error; LogCorrupt where there is none."""
     row = db.execute("SELECT value FROM meta WHERE name = 'log_id'").fetchone()
     if row is None:
-        raise Fatal("embedded log has no log id", hint="restore the data directory, or start with a new one")
+        raise LogCorrupt(f"embedded log has no log id directory={directory}", hint=recovery_hint(directory))
     log_id: bytes = row[0]
     return log_id.decode()
 

@@ -42,7 +42,7 @@ class EmbeddedReader:
         try:
             with self._connection("open") as db:
                 embedded_file.check(db, directory)
-                self._log_id = embedded_file.read_log_id(db)
+                self._log_id = embedded_file.read_log_id(db, self._directory)
         except BaseException:
             self.close()
             raise

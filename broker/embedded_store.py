@@ -154,7 +154,7 @@ class EmbeddedStore:
         try:
             self._db = db = embedded_file.connect_writer(self._directory)
             embedded_file.prepare(db, self._directory, self._partitions)
-            log_id = embedded_file.read_log_id(db)
+            log_id = embedded_file.read_log_id(db, self._directory)
             tips = [self._tip(db, partition) for partition in range(self._partitions)]
         except sqlite3.Error as error:
             raise self._failed(error, "open") from error

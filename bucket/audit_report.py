@@ -22,7 +22,7 @@ Code = Literal[
 ]
 NoteCode = Literal["lost-offsets", "quarantined", "orphan", "partial", "superseded"]
 
-_RESTORE = "restore it from a copy of the bucket, or forebay replay its segment while the log still has it"
+_RESTORE = "restore it from a copy of the bucket; raise broker.embedded.retention, so that the log keeps what it has"
 HINTS: dict[Code, str] = {
     "manifest-corrupt": "restore the object from a copy of the bucket; its segment's blocks are not in doubt",
     "chain-gap": "a manifest was removed: restore it from a copy of the bucket",

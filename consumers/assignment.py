@@ -92,7 +92,8 @@ class Assignment:
             raise LogWentBack(
                 f"log ends before its last manifest: log_id={log_id} partition={number} end_offset={end_offset} "
                 f"manifest_end={last.end}",
-                hint="restore the log, or start a new one: a new log has a new id and a chain of its own",
+                hint="this is an older copy of the log: put the newest back, or move it away and start a new log: that "
+                "has a new id and a chain of its own",
             )
         partition.locate(last)
         partition.end_offset = end_offset

@@ -72,7 +72,7 @@ def _verdict(report: AuditReport) -> str:
         count = len(report.discrepancies)
         return "1 discrepancy" if count == 1 else f"{count} discrepancies"
     if not report.partitions:
-        return "nothing to audit, there is no manifest"
+        return "nothing to audit, there is no manifest: is this the bucket you mean (--config.file, --data.dir)?"
     seen = f"{totals.hashed_bytes} bytes compared" if report.deep else "sizes compared, --deep compares bytes"
     return (
         f"ok, {totals.samples} samples = {totals.stored} stored + {totals.duplicate + totals.deduplicated} duplicate + "

@@ -45,7 +45,7 @@ class BucketProbe:
             if at_start and isinstance(error, BucketMisconfigured):
                 raise
             self._objection = str(error)
-            self._logger.warning("bucket does not answer, asking again", err=str(error), retry_seconds=_RETRY_SECONDS)
+            self._logger.warning("bucket does not answer, asking again", error=str(error), retry_seconds=_RETRY_SECONDS)
             return False
         if not kept.create:
             self._logger.warning(

@@ -93,12 +93,12 @@ async def _live(role: str, flags: Flags, settings: Settings, start: Start) -> in
 
 def _tell(logger: "FilteringBoundLogger", failure: BaseException) -> None:
     if isinstance(failure, ForebayError):
-        logger.error("ended by a failure", err=failure.args[0], hint=failure.hint)
+        logger.error("ended by a failure", error=failure.args[0], hint=failure.hint)
     else:
         logger.error(
             "ended by a failure",
             exc_info=failure,
-            err=f"{type(failure).__name__}: {failure}",
+            error=f"{type(failure).__name__}: {failure}",
             hint="this is a bug in forebay: please report these lines; what was acknowledged is in the log",
         )
 

@@ -75,6 +75,6 @@ class SelfMetrics:
         try:
             await self._intake.append(self._tenant, self._intake.route(self._tenant, body))
         except Retryable as error:
-            self._logger.warning("own metrics were not written", err=str(error))
+            self._logger.warning("own metrics were not written", error=str(error))
             return
         self._written = set(values)

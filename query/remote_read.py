@@ -74,7 +74,7 @@ class RemoteRead:
             return web.Response(status=503, text="out of memory\n", headers={"Retry-After": "5"})
         except Retryable as error:
             self._metrics.requests.labels("unavailable").inc()
-            self._logger.warning("remote read could not be answered", err=str(error))
+            self._logger.warning("remote read could not be answered", error=str(error))
             return web.Response(status=503, text=f"{error}\n", headers={"Retry-After": "5"})
         self._metrics.requests.labels("ok").inc()
         return web.Response(body=answer, headers=_HEADERS)
