@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from compactor.metrics import CompactorMetrics
@@ -18,6 +19,7 @@ from query.metrics import QueryMetrics
 from wire.write_request import REASONS
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
 _SETTING = re.compile(r"^\| `([a-z_]+(?:\.[a-z_]+)*)` \| ([^|]*) \|", re.MULTILINE)
 _METRIC = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \| (.*) \|$", re.MULTILINE)
 
@@ -40,6 +42,32 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return f"`[{', '.join(value)}]`"
     return f"`{value}`"
+
+
+def pages() -> list[Path]:
+    return [*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md")]
+
+
+def missing(page: Path) -> list[str]:
+    """Relative links of a page that lead nowhere."""
+    targets = (target.partition("#")[0] for target in _LINK.findall(page.read_text()) if "://" not in target)
+    return [target for target in targets if target and not (page.parent / target).exists()]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(DOCS.parent)))
+def test_links_of_the_docs_lead_somewhere(page: Path) -> None:
+    assert missing(page) == []
+
+
+def test_a_link_that_leads_nowhere_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("[a](page.md#part), [b](https://prometheus.io), [c](#part), [d](gone.md), [e](docs/gone.md#part)")
+    assert missing(page) == ["gone.md", "docs/gone.md"]
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    linked = set(_LINK.findall((DOCS.parent / "README.md").read_text()))
+    assert {f"docs/{page.name}" for page in DOCS.glob("*.md")} <= linked
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
