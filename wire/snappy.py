@@ -14,8 +14,10 @@ _FRAMED = b"\xff\x06\x00\x00sNaPpY"
 _MAX_EXPANSION = 64 / 3  # the longest copy element turns three bytes into 64
 
 
-def decompress(body: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
+def decompress(body: bytes | bytearray | memoryview, max_bytes: int) -> memoryview:
     """The message in `body`, which takes at most `max_bytes`. Releases the GIL while it works.
+
+    What is returned owns the message's memory: copying it costs as much as a good part of the walk over it.
 
     Raises:
         BodyTooLarge: it says that it is larger.
@@ -34,7 +36,7 @@ def decompress(body: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
     if declared > len(body) * _MAX_EXPANSION:
         raise InvalidData(f"snappy body lies about its length: bytes={len(body)} decompressed_bytes={declared}")
     try:
-        return bytes(snappy.decompress_raw(body))
+        return memoryview(snappy.decompress_raw(body))
     except DecompressionError as error:
         raise InvalidData(f"corrupt snappy body: bytes={len(body)} reason={error}") from error
 

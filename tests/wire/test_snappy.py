@@ -24,6 +24,10 @@ def test_the_limit_is_on_the_declared_length() -> None:
         decompress(compress(bytes(LIMIT + 1)), LIMIT)
 
 
+def test_the_message_is_not_copied() -> None:
+    assert not isinstance(decompress(compress(bytes(LIMIT)), LIMIT).obj, bytes)
+
+
 def test_a_lying_length_allocates_nothing() -> None:
     tracemalloc.start()
     try:
