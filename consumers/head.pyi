@@ -2,6 +2,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from typing_extensions import Buffer
+
 from tsdb.block_writer import BlockStats
 from tsdb.chunk import SeriesChunks
 from tsdb.matcher import Matcher
@@ -36,7 +38,7 @@ class Head:
     """
 
     def __init__(self, *, seed: int, window_ms: int, bounds: Bounds) -> None: ...
-    def append(self, value: bytes, append_time: int) -> None:
+    def append(self, value: Buffer, append_time: int) -> None:
         """Takes one record whole, or not at all.
 
         Raises:

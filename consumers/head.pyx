@@ -3,7 +3,8 @@
 import os
 from collections import namedtuple
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.pythread cimport (
     PyThread_acquire_lock, PyThread_allocate_lock, PyThread_free_lock, PyThread_release_lock, PyThread_type_lock,
     WAIT_LOCK
@@ -83,10 +84,16 @@ cdef class Head:
         if self._lock != NULL:
             PyThread_free_lock(self._lock)
 
-    def append(self, bytes value not None, int64_t append_time):
+    def append(self, value, int64_t append_time):
+        cdef Py_buffer view
+        PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+        try:
+            self._append(<const uint8_t*>view.buf, view.len, append_time)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef int _append(self, const uint8_t* data, size_t size, int64_t append_time) except -1:
         cdef Record record
-        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(value)
-        cdef size_t size = PyBytes_GET_SIZE(value)
         cdef bint late = False
         cdef size_t at
         cdef int status
@@ -107,6 +114,7 @@ cdef class Head:
             raise MemoryError
         if status != RECORD_OK:
             raise InvalidData(f"record cannot be taken: reason={REASONS[status]!r} offset_in_record={at}")
+        return 0
 
     def finish(self):
         cdef int status
