@@ -34,7 +34,7 @@ class ObjectInfo(NamedTuple):
     key: str
     size: int  # bytes
     modified_ms: int  # milliseconds since the epoch, by the store's clock
-    version: str  # changes with the content; for `replace`
+    version: str  # changes with the content; for `replace`. Equal bytes may be equal versions
 
 
 class Bucket(Protocol):

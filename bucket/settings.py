@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from bucket.keys import InvalidKey, check_key
+from bucket.s3_settings import S3Config, read_s3
 
-_NOT_YET = ("S3",)
 _THANOS_ONLY = ("GCS", "AZURE", "SWIFT", "COS", "ALIYUNOSS", "BOS", "OCI", "OBS")
 
 
@@ -19,20 +19,17 @@ class BucketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     type: str = "FILESYSTEM"
     config: dict[str, Any] = {}
-    """As its type wants it: `filesystem` reads it."""
+    """As its type wants it: `filesystem` or `s3` reads it."""
     prefix: str = ""
     """Everything lies below it. Slashes at its ends mean nothing, as in Thanos."""
 
     def __post_init__(self) -> None:
-        kind = self.type.upper()  # Thanos takes any case
-        if kind in _NOT_YET:
-            raise ValueError(f"type {self.type} is not built into this version yet; use FILESYSTEM")
-        if kind in _THANOS_ONLY:
-            raise ValueError(f"type {self.type} is known to Thanos but not to forebay; use FILESYSTEM")
-        if kind != "FILESYSTEM":
-            raise ValueError(f"type {self.type!r} is unknown; use FILESYSTEM")
+        if self.kind in _THANOS_ONLY:
+            raise ValueError(f"type {self.type} is known to Thanos but not to forebay; use S3 or FILESYSTEM")
+        if self.kind not in ("FILESYSTEM", "S3"):
+            raise ValueError(f"type {self.type!r} is unknown; use S3 or FILESYSTEM")
         try:
-            self.filesystem()
+            self.s3() if self.kind == "S3" else self.filesystem()
         except msgspec.ValidationError as error:
             raise ValueError(f"config: {error}") from error
         if self.key_prefix:
@@ -40,6 +37,11 @@ class BucketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 check_key(self.key_prefix)
             except InvalidKey as error:
                 raise ValueError(f"prefix: {error}") from error
+
+    @property
+    def kind(self) -> str:
+        """`type` in capitals: Thanos takes any case."""
+        return self.type.upper()
 
     @property
     def key_prefix(self) -> str:
@@ -51,3 +53,6 @@ class BucketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not config.directory:
             raise msgspec.ValidationError("Expected a directory - at `$.directory`")
         return config
+
+    def s3(self) -> S3Config:
+        return read_s3(self.config)

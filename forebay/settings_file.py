@@ -11,7 +11,7 @@ import yaml
 
 from forebay.errors import Fatal
 from forebay.expand import UnsetVariable, expand
-from forebay.settings import NOT_YET, Settings
+from forebay.settings import NOT_YET, Settings, effective
 from forebay.units import Duration, Size
 
 _HINT = "see docs/configuration.md; try `forebay check-config --config.file=FILE`"
@@ -85,7 +85,8 @@ def _located(message: str, document: Any) -> str:
         got = ""  # one of several settings is wrong, and the problem says which
     else:
         problem = problem.partition(" (got ")[0]
-        got = f" (got {_short(written)})"  # as it was written, so that no secret of the environment is shown
+        # As it was written, so that no secret of the environment is shown, and without those of the file.
+        got = f" (got {_short(effective(written, path.rpartition('.')[2]))})"
     return f"{path or 'settings'}: {problem[:1].lower()}{problem[1:]}{got}"
 
 

@@ -45,6 +45,9 @@ def racing(times: int, act: Callable[[int], None]) -> list[BaseException | None]
 
 
 class BucketContract:
+    every_write_is_a_version = True
+    """False where a version is a digest of the content, as in S3."""
+
     def test_an_object_is_what_was_put(self, bucket: Bucket) -> None:
         bucket.put("a/b/c.json", b"one")
         assert bucket.get("a/b/c.json") == b"one"
@@ -133,7 +136,7 @@ class BucketContract:
         for number in range(20):
             bucket.put("k", str(number % 2).encode())
             seen.add(bucket.stat("k").version)
-        assert len(seen) == 20
+        assert len(seen) == (20 if self.every_write_is_a_version else 2)
 
     def test_of_racing_replaces_one_succeeds(self, bucket: Bucket) -> None:
         bucket.put("k", b"")

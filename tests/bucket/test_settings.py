@@ -29,9 +29,8 @@ def test_everything_lies_below_the_prefix(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{type: S3, config: {bucket: b}}", "not built into this version yet"),
         ("{type: GCS, config: {}}", "known to Thanos but not to forebay"),
-        ("{type: FTP, config: {}}", "'FTP' is unknown; use FILESYSTEM"),
+        ("{type: FTP, config: {}}", "'FTP' is unknown; use S3 or FILESYSTEM"),
         ("{type: FILESYSTEM}", "missing required field `directory`"),
         ("{type: FILESYSTEM, config: {directory: ''}}", "Expected a directory"),
         ("{type: FILESYSTEM, config: {directory: 5}}", r"Expected `str`, got `int` - at `\$.directory`"),

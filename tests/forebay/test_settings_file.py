@@ -75,7 +75,11 @@ def test_json_is_yaml() -> None:
         ("limits: {max_age: -1d}", "limits.max_age: not a duration"),
         ("web: {listen_address: nowhere}", "web: not an address such as :9201 or 127.0.0.1:9201 (got 'nowhere')"),
         ("bucket: {type: CLOUD}", "bucket: type 'CLOUD' is unknown"),
-        ("bucket: {type: S3}", "bucket: type S3 is not built into this version yet"),
+        ("bucket: {type: S3}", "bucket: config: Object missing required field `bucket`"),
+        (
+            "bucket: {type: S3, config: {secret_key: hunter2}}",
+            "bucket: config: Object missing required field `bucket` (got {'type': 'S3', 'config': {'secret_key': '<sec",
+        ),
         ("gateway: {in_flight_bytes: 1MiB}", "gateway: in_flight_bytes must be at least"),
         ("external_labels: {tenant_id: a}", "settings: external_labels must not hold tenancy.label (got 'tenant_id')"),
         ("tenancy: {default_tenant: a/b}", "settings: tenancy.default_tenant is not a tenant id"),

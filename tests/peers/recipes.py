@@ -97,6 +97,15 @@ def _go_module(module: str, *packages: str) -> Callable[[Path], None]:
     return make
 
 
+def _go_program(package: str) -> Callable[[Path], None]:
+    """Builds one program at its version, as its module's own go.mod says."""
+
+    def make(target: Path) -> None:
+        _run("go", "install", package, GOBIN=str(target))
+
+    return make
+
+
 PEERS = {
     "prometheus-2.42": Recipe(
         "prometheus-2.42",
@@ -117,5 +126,10 @@ PEERS = {
         "prometheus-3.15",
         {"prometheus": "prometheus", "promtool": "promtool"},
         _go_module("github.com/prometheus/prometheus@v0.315.0", "./cmd/prometheus", "./cmd/promtool"),
+    ),
+    "versitygw": Recipe(
+        "versitygw-1.8.0",
+        {"versitygw": "versitygw"},
+        _go_program("github.com/versity/versitygw/cmd/versitygw@v1.8.0"),
     ),
 }
