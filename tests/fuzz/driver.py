@@ -8,8 +8,9 @@ import mmap
 import time
 from pathlib import Path
 
+from tests.fuzz.entry import exactly
 from tests.fuzz.mutator import MAX_BYTES, Mutator
-from tests.fuzz.targets import entries, exactly
+from tests.fuzz.targets import entries
 
 
 class LastInput:

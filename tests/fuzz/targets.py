@@ -5,31 +5,22 @@ a bytes object would lend its terminating zero.
 """
 
 import contextlib
-import ctypes
-import importlib
-import importlib.util
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
+from consumers.head import Bounds, Head
 from forebay.errors import InvalidData
-from tests.fuzz import corpus
+from tests.fuzz import blocks, corpus
+from tests.fuzz.entry import Entry, Target, exactly
+from tsdb.chunk_record import read_record
+from tsdb.chunks import decode_floats, decode_histograms, sample_count
+from tsdb.crc32c import crc32c
+from tsdb.symbol_reader import SymbolReader
 from wire.labels import canonical_check
 from wire.remote_read import decode_read_request
 from wire.write_request import Routed, Router
 
 SEED = 7
 MAX_AGE = 3_600_000
-Target = Callable[[memoryview], object]
-
-
-class Entry(NamedTuple):
-    target: Target
-    corpus: Sequence[bytes]
-
-
-def exactly(data: bytes) -> memoryview:
-    """`data` in a heap block of its own size; up to 16 bytes ctypes keeps inside its object, without a guard."""
-    return memoryview((ctypes.c_char * len(data)).from_buffer_copy(data)).cast("B")
 
 
 def _route(router: Router, data: memoryview) -> Routed:
@@ -61,90 +52,65 @@ def _expecting(call: Callable[[memoryview], object], *errors: type[Exception]) -
 
 
 def _head() -> Target:
-    head_kernel = importlib.import_module("consumers.head")
-    bounds = head_kernel.Bounds(max_age=MAX_AGE, max_future=MAX_AGE, max_windows=8)
+    bounds = Bounds(max_age=MAX_AGE, max_future=MAX_AGE, max_windows=8)
     router = Router(1)
-    state: dict[str, Any] = {"appends": 0}
+    heads: list[Head] = []
+    appends = 0
 
     def target(data: memoryview) -> None:
-        if state["appends"] % 200 == 0:
-            if state["appends"]:
-                state["head"].finish()
-                list(state["head"].select([], corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE))
-            state["head"] = head_kernel.Head(seed=SEED, window_ms=7_200_000, bounds=bounds)
-        state["appends"] += 1
-        try:
-            values = [bytes(data), *(record for _, record in _route(router, data).records)]
-        except InvalidData:
-            values = [bytes(data)]
+        nonlocal appends
+        if appends % 200 == 0:
+            for head in heads:
+                head.finish()
+                list(head.select([], corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE))
+            heads[:] = [Head(seed=SEED, window_ms=7_200_000, bounds=bounds)]
+        appends += 1
+        values = [data]
+        with contextlib.suppress(InvalidData):
+            values += [exactly(record) for _, record in _route(router, data).records]
         for value in values:
             with contextlib.suppress(InvalidData):
-                state["head"].append(value, corpus.NOW)
+                heads[0].append(value, corpus.NOW)
 
     return target
 
 
-def _chunks() -> Target:
-    kernel = importlib.import_module("tsdb.chunks")
-
-    def target(data: memoryview) -> None:
-        for call in (
-            kernel.sample_count,
-            kernel.decode_floats,
-            lambda data: kernel.decode_histograms(2, data),
-            lambda data: kernel.decode_histograms(3, data),
-        ):
-            with contextlib.suppress(InvalidData):
-                call(data)
-
-    return target
-
-
-def _symbols(reader: Callable[[memoryview], object]) -> Target:
-    """Wraps the entries in their length and checksum, since a wrong one ends the reading at once."""
-    crc32c = importlib.import_module("tsdb.crc32c").crc32c
-
-    def target(data: memoryview) -> None:
-        section = len(data).to_bytes(4, "big") + bytes(data) + int(crc32c(data)).to_bytes(4, "big")
+def _chunks(data: memoryview) -> None:
+    for call in (
+        sample_count,
+        decode_floats,
+        lambda data: decode_histograms(2, data),
+        lambda data: decode_histograms(3, data),
+    ):
         with contextlib.suppress(InvalidData):
-            reader(exactly(section))
-
-    return target
+            call(data)
 
 
-def _records(read: Callable[[memoryview], object]) -> Target:
+def _symbols(data: memoryview) -> None:
+    """Wraps the entries in their length and checksum, since a wrong one ends the reading at once."""
+    section = len(data).to_bytes(4, "big") + bytes(data) + crc32c(data).to_bytes(4, "big")
+    with contextlib.suppress(InvalidData):
+        SymbolReader(exactly(section))
+
+
+def _record(data: memoryview) -> None:
     """As `_symbols`, for chunk records: length, encoding, payload, checksum over the last two."""
-    crc32c = importlib.import_module("tsdb.crc32c").crc32c
-
-    def target(data: memoryview) -> None:
-        for record in (bytes(data), bytes(data) + int(crc32c(data[1:])).to_bytes(4, "big")):
-            with contextlib.suppress(InvalidData):
-                read(exactly(record))
-
-    return target
-
-
-def _built(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+    for record in (bytes(data), bytes(data) + crc32c(data[1:]).to_bytes(4, "big")):
+        with contextlib.suppress(InvalidData):
+            read_record(exactly(record))
 
 
 def entries() -> dict[str, Entry]:
     writes = corpus.write_requests()
-    found = {
+    records = [bytes([len(chunk), 1]) + chunk for chunk in corpus.chunks()]
+    return {
         "router": Entry(_router(), writes),
         "router, small records": Entry(_router(max_record_bytes=300, max_label_pairs=6), writes),
         "read request": Entry(_expecting(decode_read_request, InvalidData), corpus.read_requests()),
         "canonical labels": Entry(_expecting(canonical_check), corpus.label_sets()),
+        "head": Entry(_head(), writes),
+        "chunks": Entry(_chunks, corpus.chunks()),
+        "chunk record": Entry(_record, records),
+        "symbols": Entry(_symbols, [bytes.fromhex("00000002 0161 036a6f62")]),
+        **blocks.entries(),
     }
-    if _built("consumers.head"):
-        found["head"] = Entry(_head(), writes)
-    if _built("tsdb.chunks"):
-        found["chunks"] = Entry(_chunks(), corpus.chunks())
-    if _built("tsdb.chunk_record"):
-        kernel = importlib.import_module("tsdb.chunk_record")
-        records = [bytes([len(chunk), 1]) + chunk for chunk in corpus.chunks()]
-        found["chunk record"] = Entry(_records(kernel.read_record), records)
-    if _built("tsdb.symbol_reader"):
-        kernel = importlib.import_module("tsdb.symbol_reader")
-        found["symbols"] = Entry(_symbols(kernel.SymbolReader), [bytes.fromhex("00000002 0161 036a6f62")])
-    return found

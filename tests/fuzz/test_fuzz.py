@@ -2,15 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import run
+from tests.fuzz import run, sanitized
 from tests.fuzz.mutator import Mutator
 
 SECONDS = 15
 # The first run builds every kernel anew.
 pytestmark = pytest.mark.timeout(900)
-PLANTED = (
-    "from wire.planted import read_behind; from tests.fuzz.targets import exactly; read_behind(exactly(bytes({})))"
-)
+PLANTED = "from wire.planted import read_behind; from tests.fuzz.entry import exactly; read_behind(exactly(bytes({})))"
 
 
 @pytest.mark.slow
@@ -20,17 +18,34 @@ def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
     name, _, rest = last_input.read_bytes().partition(b"\n")
     assert result.returncode == 0, f"{result.stderr[-6000:]}\nlast input: {name!r} {rest.rstrip(bytes(1)).hex()}"
     assert "router: " in result.stdout
+    assert "merge blocks: " in result.stdout
     assert "ERROR: AddressSanitizer" not in result.stderr
 
 
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("sanitized")
+    sanitized.assemble(directory)
+    return directory
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [17, 64, 4096])
-def test_a_planted_read_of_one_byte_too_many_is_found(size: int) -> None:
-    run.build()
-    result = run.sanitized("-c", PLANTED.format(size))
+@pytest.mark.parametrize("size", [1, 16, 64, 4096])
+def test_a_planted_read_of_one_byte_too_many_is_found(tree: Path, size: int) -> None:
+    result = sanitized.run(tree, "-c", PLANTED.format(size))
     assert result.returncode == 99
     assert "AddressSanitizer: heap-buffer-overflow" in result.stderr
     assert "read_behind" in result.stderr
+
+
+@pytest.mark.slow
+def test_what_was_built_is_not_built_again(tree: Path, tmp_path: Path) -> None:
+    assert tree.is_dir()
+    (built, *_) = sorted(sanitized.CACHE.glob("asan-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    times = {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.is_file()}
+    sanitized.assemble(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.is_file()} == times
+    assert len(list(tmp_path.rglob("*.so"))) > 20
 
 
 def test_a_seed_repeats_its_inputs() -> None:
