@@ -119,7 +119,9 @@ class BlockAudit:
             # Whatever is left of it is on its way out; what counts is looked at where the output stands.
             self.superseded += 1
             if stored is not None:
-                self._note_block("superseded", ulid, stored, f"its samples are in ulid={holder}")
+                self._note_block(
+                    "superseded", ulid, stored, f"its samples are in ulid={holder}; the compactor removes it"
+                )
             return
         if stored is None:
             self._findings.discrepancy("block-missing", f"{ulid}/", f"a manifest names it {_of(expected)}")
@@ -137,7 +139,7 @@ class BlockAudit:
     def _audit_output(self, ulid: str, stored: _Stored) -> None:
         holder = self._holder(ulid, stored.sources)
         if holder is not None:
-            self._note_block("superseded", ulid, stored, f"its samples are in ulid={holder}")
+            self._note_block("superseded", ulid, stored, f"its samples are in ulid={holder}; the compactor removes it")
             return
         if stored.meta is None:
             return  # an output is known by its meta
@@ -209,10 +211,18 @@ class BlockAudit:
     def _note_other(self, ulid: str, stored: _Stored) -> None:
         if stored.meta is None:
             self._note_block(
-                "partial", ulid, stored, "no meta.json that can be read: an upload or removal under way, or left"
+                "partial",
+                ulid,
+                stored,
+                "no meta.json that can be read: an upload or removal is under way, or was cut off",
             )
         elif stored.meta.ours is not None and self._complete:
-            self._note_block("orphan", ulid, stored, "no manifest names it: not yet, or never")
+            self._note_block(
+                "orphan",
+                ulid,
+                stored,
+                "no manifest names it: its segment is being published, or another builder was first",
+            )
 
     def _note_block(self, code: NoteCode, ulid: str, stored: _Stored, message: str) -> None:
         newest = max(info.modified_ms for info in stored.files.values())

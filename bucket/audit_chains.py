@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bucket.audit_report import Findings, PartitionRow, Progress
+from bucket.audit_report import Code, Findings, PartitionRow, Progress
 from bucket.layout import manifest_key, quarantine_key
 from bucket.manifest import BlockEntry, Manifest
-from bucket.manifests import ManifestStore
+from bucket.manifests import ManifestStore, ManifestVanished
 from bucket.rollups import ManifestCorrupt
 
 
@@ -47,9 +47,10 @@ class ChainAudit:
         for part in self._manifests.parts(log_id, partition):
             try:
                 manifests = self._manifests.read(part)
-            except ManifestCorrupt as error:
+            except (ManifestCorrupt, ManifestVanished) as error:
                 self.complete = False
-                self._findings.discrepancy("manifest-corrupt", part.key, str(error.args[0]))
+                code: Code = "manifest-corrupt" if isinstance(error, ManifestCorrupt) else "manifest-vanished"
+                self._findings.discrepancy(code, part.key, str(error.args[0]))
                 end = None  # where it ended is not known, so the next one follows on anything
                 continue
             for manifest in manifests:
@@ -69,7 +70,10 @@ class ChainAudit:
     def _audit_manifest(self, manifest: Manifest, end: int | None) -> None:
         key = manifest_key(manifest.log_id, manifest.partition, manifest.start)
         if end is not None and manifest.start > end:
-            self._findings.discrepancy("chain-gap", key, f"no manifest covers offsets from={end} to={manifest.start}")
+            missing = manifest_key(manifest.log_id, manifest.partition, end)
+            self._findings.discrepancy(
+                "chain-gap", missing, f"no manifest covers offsets from={end} to={manifest.start}"
+            )
         if end is not None and manifest.start < end:
             self._findings.discrepancy(
                 "chain-overlap", key, f"two manifests cover offsets from={manifest.start} to={min(end, manifest.end)}"

@@ -6,6 +6,7 @@ import msgspec
 
 Code = Literal[
     "manifest-corrupt",
+    "manifest-vanished",
     "chain-gap",
     "chain-overlap",
     "recipe-digest",
@@ -22,10 +23,14 @@ Code = Literal[
 ]
 NoteCode = Literal["lost-offsets", "quarantined", "orphan", "partial", "superseded"]
 
-_RESTORE = "restore it from a copy of the bucket; raise broker.embedded.retention, so that the log keeps what it has"
+_RESTORE = (
+    "restore it from a copy of the bucket; where there is none, raise the log's retention now "
+    "(broker.embedded.retention): its records may still be there"
+)
 HINTS: dict[Code, str] = {
     "manifest-corrupt": "restore the object from a copy of the bucket; its segment's blocks are not in doubt",
-    "chain-gap": "a manifest was removed: restore it from a copy of the bucket",
+    "manifest-vanished": "run the audit again; if it stays away, it was removed: restore it from a copy of the bucket",
+    "chain-gap": "a manifest was removed, at this key or behind it: restore it from a copy of the bucket",
     "chain-overlap": "two chains were mixed: compare both manifests' blocks with the log before removing either",
     "recipe-digest": "the manifest was changed after it was made: restore it from a copy of the bucket",
     "ledger-unbalanced": "samples are unaccounted for: keep the manifest and report it as a bug",

@@ -15,6 +15,10 @@ _FIRST_STEP = 1 << 16  # offsets; more than most segments hold, so that one list
 _STEP_GROWTH = 1 << 6
 
 
+class ManifestVanished(Fatal):
+    """A part of a chain was there when it was listed, and is nowhere now."""
+
+
 class Single(NamedTuple):
     """A manifest that stands alone under its own key."""
 
@@ -108,12 +112,17 @@ class ManifestStore:
         return sorted([*parts, *refs], key=lambda part: part.start)
 
     def read(self, part: Part) -> tuple[Manifest, ...]:
-        """The manifests of a part. Raises Fatal where the part is gone."""
-        if isinstance(part, RollupRef):
-            return self._rollups.read(part).manifests
-        manifest = self._get(part, ())
+        """The manifests of a part. Raises ManifestVanished."""
+        try:
+            if isinstance(part, RollupRef):
+                return self._rollups.read(part).manifests
+            manifest = self._get(part, ())
+        except ObjectNotFound:  # of a roll-up
+            manifest = None
         if manifest is None:
-            raise Fatal(f"a manifest vanished while the chain was read key={part.key}", hint=restore_hint(part.key))
+            raise ManifestVanished(
+                f"a manifest vanished while the chain was read key={part.key}", hint=restore_hint(part.key)
+            )
         return (manifest,)
 
     def partitions(self) -> Iterator[tuple[str, int]]:

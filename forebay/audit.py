@@ -2,12 +2,14 @@
 
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import TextIO
 
 import msgspec
 
 from bucket.audit import audit
-from bucket.audit_report import AuditReport, Progress
+from bucket.audit_report import AuditReport, Note, Progress
 from bucket.open import open_bucket
 from forebay.columns import columns
 from forebay.errors import ForebayError
@@ -17,6 +19,7 @@ from forebay.parts import bucket_settings
 from forebay.settings import Settings
 
 _HEADS = ("log", "partition", "segments", "offsets", "records", "samples", "stored", "duplicate", "rejected", "blocks")
+_NOTES_OF_A_KIND = 10
 
 
 def run(flags: Flags, settings: Settings) -> int:
@@ -57,13 +60,34 @@ def render(report: AuditReport, bucket: str) -> str:
         for row in report.partitions
     ]
     text = columns(_HEADS, rows)
-    if report.notes:
-        text += "\n" + "".join(f"note {each.code}: {each.where}: {each.message}\n" for each in report.notes)
+    text += _notes(report.notes)
     if report.discrepancies:
         text += "\n"
     for each in report.discrepancies:
         text += f"discrepancy {each.code}: {each.where}: {each.message}\n    hint: {each.hint}\n"
     return f"{text}\n{_verdict(report)}: {bucket}\n"
+
+
+def _notes(notes: Sequence[Note]) -> str:
+    """The first few of each kind: thousands of them say no more, and hide what is wrong."""
+    text, seen = "", Counter[str]()
+    for each in notes:
+        seen[each.code] += 1
+        if seen[each.code] <= _NOTES_OF_A_KIND:
+            age = "" if each.age is None else f" (written {_ago(each.age)} ago)"
+            text += f"note {each.code}: {each.where}: {each.message}{age}\n"
+    for code, count in seen.items():
+        if count > _NOTES_OF_A_KIND:
+            text += f"note {code}: and {count - _NOTES_OF_A_KIND} more, which --json lists\n"
+    return text and "\n" + text
+
+
+def _ago(milliseconds: int) -> str:
+    """In the largest unit of which it has two or more."""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000)):
+        if milliseconds >= 2 * size:
+            return f"{milliseconds // size}{unit}"
+    return f"{max(0, milliseconds) // 1000}s"
 
 
 def _verdict(report: AuditReport) -> str:
@@ -74,10 +98,10 @@ def _verdict(report: AuditReport) -> str:
     if not report.partitions:
         return "nothing to audit, there is no manifest: is this the bucket you mean (--config.file, --data.dir)?"
     seen = f"{totals.hashed_bytes} bytes compared" if report.deep else "sizes compared, --deep compares bytes"
+    merged = f"{totals.superseded} of them merged into {totals.compacted}" if totals.compacted else "none merged yet"
     return (
         f"ok, {totals.samples} samples = {totals.stored} stored + {totals.duplicate + totals.deduplicated} duplicate + "
-        f"{totals.rejected} rejected; {totals.blocks} blocks, {totals.superseded} of them merged into "
-        f"{totals.compacted}; {totals.files} files, {seen}"
+        f"{totals.rejected} rejected; {totals.blocks} blocks, {merged}; {totals.files} files, {seen}"
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bucket.audit import audit
 from bucket.audit_report import AuditReport, Progress
-from bucket.layout import block_key, manifest_key
+from bucket.layout import block_key, manifest_key, rollup_key
 from bucket.manifest import BlockEntry, FileEntry, Ledger, Manifest, Quarantined
 from bucket.manifests import ManifestStore
 from bucket.memory import MemoryBucket
@@ -118,7 +118,36 @@ def test_an_empty_bucket_is_sound() -> None:
 
 def test_a_missing_manifest_is_a_gap(bucket: MemoryBucket) -> None:
     bucket.delete(manifest_key("log", 0, 10))
-    assert found(bucket) == [("chain-gap", manifest_key("log", 0, 20))]
+    assert found(bucket) == [("chain-gap", manifest_key("log", 0, 10))]  # what is to be restored
+
+
+def test_a_manifest_that_vanishes_during_the_audit_is_named_and_the_rest_is_audited(bucket: MemoryBucket) -> None:
+    bucket.delete(block_key(C, "index"))
+
+    def remove_the_second(progress: Progress) -> None:
+        if progress == ("manifests", 1, 0):
+            bucket.delete(manifest_key("log", 0, 10))
+
+    report = audit(bucket, now_ms=TIME, progress=remove_the_second)
+    assert [(one.code, one.where) for one in report.discrepancies] == [
+        ("manifest-vanished", manifest_key("log", 0, 10)),
+        ("file-missing", f"{C}/index"),
+    ]
+    assert report.partitions[0].segments == 2
+
+
+def test_a_roll_up_that_vanishes_during_the_audit_is_named(bucket: MemoryBucket) -> None:
+    manifests = ManifestStore(bucket)
+    for _ in range(2):  # the second removes what the first has rolled up
+        manifests.roll_up("log", 0, keep=1, size=1)
+    second = rollup_key("log", 0, 10, 20)
+
+    def remove_the_second(progress: Progress) -> None:
+        if progress == ("manifests", 1, 0):
+            bucket.delete(second)
+
+    report = audit(bucket, now_ms=TIME, progress=remove_the_second)
+    assert [(one.code, one.where) for one in report.discrepancies] == [("manifest-vanished", second)]
     assert [(note.code, note.where, note.age) for note in run(bucket).notes] == [("orphan", f"{B}/", 5000)]
 
 

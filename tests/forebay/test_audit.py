@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bucket.audit_report import Progress
-from forebay.audit import Meter
+from bucket.audit_report import AuditReport, Discrepancy, Note, Progress, Totals
+from forebay.audit import Meter, render
 from tests.forebay.server import Role, run
 from tests.forebay.test_all_in_one import eventually, write_some
+
+_NOTHING = Totals(*[0] * 13)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,26 @@ def test_a_flipped_byte_is_1_with_the_file_and_a_hint(data: Path) -> None:
     assert f"discrepancy file-hash: {index.parent.name}/index" in result.stdout
     assert "hint: " in result.stdout
     assert result.stdout.splitlines()[-1].startswith("1 discrepancy: ")
+
+
+def test_a_crowd_of_notes_does_not_hide_what_is_wrong() -> None:
+    notes = [Note("superseded", f"{n}/", "merged", 3 * 3_600_000 + n) for n in range(500)]
+    report = AuditReport(
+        (), _NOTHING, (Discrepancy("file-missing", "index", "gone", "restore it"),), tuple(notes), deep=False
+    )
+    lines = render(report, "memory").splitlines()
+    assert len(lines) < 20
+    assert "note superseded: 0/: merged (written 3h ago)" in lines
+    assert "note superseded: and 490 more, which --json lists" in lines
+    assert lines[-4:-2] == ["discrepancy file-missing: index: gone", "    hint: restore it"]
+
+
+@pytest.mark.parametrize(
+    ("age", "said"), [(-5, "0s"), (59_999, "59s"), (119_999, "119s"), (7_199_999, "119m"), (172_800_000, "2d")]
+)
+def test_ages_are_rounded_for_people(age: int, said: str) -> None:
+    report = AuditReport((), _NOTHING, (), (Note("partial", "a/", "half", age),), deep=False)
+    assert f"note partial: a/: half (written {said} ago)\n" in render(report, "memory")
 
 
 def test_progress_is_for_terminals_alone() -> None:
