@@ -55,6 +55,9 @@ def translated(operation: str, key: str) -> Iterator[None]:
         raise _of_answer(error.response, operation, key) from error
     except (BotoCoreError, HTTPClientError, ResponseParserError) as error:
         raise _of_transport(error, operation, key) from error
+    except RecursionError as error:  # botocore follows a redirect to another region, however often it is sent one
+        problem = f"s3 redirects in a circle operation={operation} key={key}"
+        raise BucketMisconfigured(problem, hint=_HINTS["PermanentRedirect"]) from error
 
 
 def _of_answer(answer: Mapping[str, Any], operation: str, key: str) -> ForebayError:
