@@ -25,6 +25,8 @@ cdef class Selection:
     cdef int64_t _maxt
     cdef uint32_t _at            # the next series to look at
     cdef list _ready
+    cdef const unsigned char* _labels   # of the series made ready last, and
+    cdef tuple _pairs                   # as it was given out
     cdef bint _scan(self) except -1
     cdef bint _passes(self, const unsigned char* labels) except -1
 

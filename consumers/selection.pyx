@@ -78,17 +78,32 @@ cdef int _copy_series(const Store* s, const Series* series, int64_t mint, int64_
     return 0
 
 
-cdef tuple _labels(const uint8_t* labels):
+cdef tuple _labels(const uint8_t* labels, const uint8_t* before, tuple before_pairs):
+    """The label set; a pair that the series before has in the same place is that one's, since most of them are."""
     cdef const uint8_t* p = labels
+    cdef const uint8_t* q = before
+    cdef const uint8_t* start
+    cdef const uint8_t* start_before
     cdef const uint8_t* end = labels + labels_length(labels)
     cdef LabelPair pair
+    cdef LabelPair pair_before
+    cdef Py_ssize_t i = 0
     cdef list pairs = []
     while p < end:
+        start = p
         p = next_label(p, &pair)
+        if i < len(before_pairs):
+            start_before = q
+            q = next_label(q, &pair_before)
+            if p - start == q - start_before and memcmp(start, start_before, p - start) == 0:
+                pairs.append(before_pairs[i])
+                i += 1
+                continue
         pairs.append((
             PyBytes_FromStringAndSize(<char*>pair.name, pair.name_size),
             PyBytes_FromStringAndSize(<char*>pair.value, pair.value_size),
         ))
+        i += 1
     return tuple(pairs)
 
 
@@ -124,6 +139,7 @@ cdef Selection selection_open(
     self._texts = []
     self._patterns = []
     self._ready = []
+    self._pairs = ()
     self._conditions = <Condition*>calloc(len(matchers) + 1, sizeof(Condition))
     if self._conditions == NULL:
         raise MemoryError
@@ -213,7 +229,9 @@ cdef class Selection:
             for i in range(kept):
                 chunks = _chunks(&copied[i], self._mint, self._maxt)
                 if chunks:
-                    self._ready.append(SeriesChunks(_labels(picked[i].labels), chunks))
+                    self._pairs = _labels(picked[i].labels, self._labels, self._pairs)
+                    self._labels = picked[i].labels
+                    self._ready.append(SeriesChunks(self._pairs, chunks))
         finally:
             for i in range(kept):
                 chunk_list_free(&copied[i])

@@ -109,3 +109,15 @@ def test_a_selection_outlives_appends_and_the_name_of_its_head() -> None:
     del head
     rest = list(selection)
     assert len({series.labels for series in [first, *rest]}) == 600
+
+
+def test_neighbours_share_the_pairs_they_have_in_one_place() -> None:
+    """Not to make an object for every label of a million series that a query holds at once."""
+    head = Head(seed=7, window_ms=WINDOW_MS, bounds=BOUNDS)
+    sets = [named(pod="a"), named(pod="b"), named(apple="1", pod="b"), named(pod="b"), named()]
+    for zone, labels in enumerate(sets):
+        label_set = tuple(sorted([*labels, (b"zone", b"%d" % zone)]))
+        head.append(record([Entry(label_set, [(NOW, 1)])]), NOW)
+    found = {one.labels[-1][1]: one.labels for one in head.select([], *ALWAYS)}
+    assert [found[b"%d" % zone][:-1] for zone in range(len(sets))] == sets
+    assert found[b"0"][0] is found[b"1"][0]
