@@ -53,9 +53,16 @@ class Publisher:
         standing = retry.until_done(lambda: self._manifests.get(manifest.log_id, manifest.partition, manifest.start))
         if standing is not None:
             return _compare(standing, manifest)
+        # 2. to 5.
+        self.upload(built, retry)
+        # 6.
+        return _compare(retry.until_done(lambda: self._manifests.create(manifest)), manifest)
+
+    def upload(self, built: BuiltSegment, retry: Retry) -> None:
+        """Steps 2 to 5 of `publish`, which it says all of: the blocks are whole in the bucket when it returns."""
         # 2.
         for poison in built.poison:
-            record = QuarantinedRecord.of(manifest.log_id, poison.record, poison.reason)
+            record = QuarantinedRecord.of(built.manifest.log_id, poison.record, poison.reason)
             retry.until_done(partial(self._quarantine.put, record))
         # 3.
         files = [(block, entry.path) for block in built.blocks for entry in block.entry.files]
@@ -69,8 +76,6 @@ class Publisher:
         # 5.
         for block in built.blocks:
             retry.until_done(partial(self._make_whole, block))
-        # 6.
-        return _compare(retry.until_done(lambda: self._manifests.create(manifest)), manifest)
 
     def _put(self, key: str, source: Path, retry: Retry) -> None:
         def attempt() -> None:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from broker.log import Record
 from broker.record import check_version, tenant_of
-from bucket.manifest import EndedBy, Ledger
+from bucket.manifest import EndedBy, Ledger, Recipe
 from consumers.cutter import Cutter
-from consumers.head import Head
+from consumers.head import Bounds, Head
 from forebay.errors import Fatal, InvalidData
+from wire.hashing import tenant_seed
 
 HeadFactory = Callable[[str], Head]
 """Makes the empty head of a tenant."""
@@ -118,6 +119,16 @@ class Segment:
         for tenant, head in sorted(self.heads.items()):
             for window in head.windows():
                 yield tenant, head, window
+
+
+def open_segment(log_id: str, partition: int, start: int, recipe: Recipe) -> Segment:
+    """An empty segment by this recipe."""
+    bounds = Bounds(recipe.max_age, recipe.max_future, recipe.max_windows)
+
+    def new_head(tenant: str) -> Head:
+        return Head(seed=tenant_seed(tenant.encode()), window_ms=recipe.window, bounds=bounds)
+
+    return Segment(log_id, partition, start, Cutter(recipe.segment_interval, recipe.segment_max_bytes), new_head)
 
 
 def _ledger(head: Head) -> Ledger:

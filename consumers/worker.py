@@ -21,23 +21,20 @@ from bucket.manifest import Manifest, Recipe
 from bucket.manifests import ManifestStore
 from consumers.assignment import Assignment
 from consumers.builder import Builder
-from consumers.cutter import Cutter
 from consumers.flow import Flow
-from consumers.head import Bounds, Head
 from consumers.metrics import ConsumerMetrics
 from consumers.partition import Partition
 from consumers.publisher import Publisher
 from consumers.quarantine import BucketQuarantine
 from consumers.retry import Backoff
 from consumers.sealing import Sealer
-from consumers.segment import Segment
+from consumers.segment import Segment, open_segment
 from consumers.settings import ConsumerSettings, SegmentSettings
 from consumers.status import PartitionStatus
 from forebay.clock import Clock
 from forebay.errors import Retryable
 from tsdb.chunk import SeriesChunks
 from tsdb.matcher import Matcher
-from wire.hashing import tenant_seed
 
 OBSERVE_SECONDS = 1.0
 """How often the ends of the log are asked for: for the lag, and for segments that end idle."""
@@ -74,7 +71,6 @@ class Consumer:
         self._metrics = ConsumerMetrics(registry)
         self._metrics.head_bytes_limit.set(settings.memory)
         self._flow = Flow(settings.memory)
-        self._bounds = Bounds(recipe.max_age, recipe.max_future, recipe.max_windows)
         self._stopping = threading.Event()
         self._assignment: Assignment | None = None
         self._observed = float("-inf")
@@ -146,11 +142,7 @@ class Consumer:
     def _open_segment(self, number: int, start: int) -> Segment:
         if self._assignment is None:
             raise ValueError("no partition is assigned before the group is joined")
-        cutter = Cutter(self._recipe.segment_interval, self._recipe.segment_max_bytes)
-        return Segment(self._assignment.subscription.log_id, number, start, cutter, self._new_head)
-
-    def _new_head(self, tenant: str) -> Head:
-        return Head(seed=tenant_seed(tenant.encode()), window_ms=self._recipe.window, bounds=self._bounds)
+        return open_segment(self._assignment.subscription.log_id, number, start, self._recipe)
 
     def _join(self) -> None:
         self._assignment = Assignment(
