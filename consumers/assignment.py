@@ -1,11 +1,13 @@
 """The partitions this member holds now; the chain of manifests, not the group, says where each one goes on."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
 from broker.log import Listener, Subscription
+from bucket.manifest import Manifest
 from bucket.manifests import ManifestStore
 from consumers.metrics import ConsumerMetrics
 from consumers.partition import Partition
@@ -14,9 +16,19 @@ from consumers.sealing import Sealing
 from forebay.clock import Clock
 from forebay.errors import Fatal, Retryable
 
+_LOCATE_THREADS = 16
+"""How many chains' ends are looked for at a time: each is a few round trips, and nothing is read before."""
+
 
 class LogWentBack(Fatal):
     """The log ends before the last manifest: new records would get offsets that are already built."""
+
+
+class ChainEnd(NamedTuple):
+    """Where a partition's chain of manifests ends, and its log."""
+
+    last: Manifest | None
+    end_offset: int
 
 
 class Assignment:
@@ -59,8 +71,12 @@ class Assignment:
         """Where the chain's end cannot be found now, the partition stays unread until `locate` finds it."""
         fresh = {number: self._new_partition(number) for number in partitions}
         self._held = {**self._held, **fresh}
-        for partition in fresh.values():
-            self.locate(partition)
+        began = self._clock.monotonic()
+        with ThreadPoolExecutor(min(len(fresh), _LOCATE_THREADS) or 1, thread_name_prefix="locate") as pool:
+            found = list(pool.map(self._look, fresh))
+        for partition, end in zip(fresh.values(), found, strict=True):
+            partition.assigned_at = began
+            self._note(partition, end)
         return {number: partition.position for number, partition in fresh.items()}
 
     def revoked(self, partitions: Sequence[int]) -> None:
@@ -76,28 +92,22 @@ class Assignment:
 
         Raises LogWentBack. A failure that may pass is noted in `partition.failing`: call again later.
         """
-        number = partition.number
-        try:
-            log_id = self.subscription.log_id
-            last = self._manifests.last(log_id, number, self.subscription.committed(number))
-            end_offset = self.subscription.end_offset(number)
-        except Retryable as error:
-            partition.failing = str(error)
-            partition.adrift = True
-            partition.retry_at = self._clock.monotonic() + partition.backoff.failed()
-            self._metrics.log_failures.inc()
-            self._logger.warning("end of the manifest chain is not known yet", partition=number, error=str(error))
-            return
-        if last is not None and end_offset < last.end:
-            raise LogWentBack(
-                f"log ends before its last manifest: log_id={log_id} partition={number} end_offset={end_offset} "
-                f"manifest_end={last.end}",
-                hint="this is an older copy of the log: put the newest back, or move it away and start a new log: that "
-                "has a new id and a chain of its own",
+        self._note(partition, self._look(partition.number))
+
+    def note_caught_up(self) -> None:
+        """Tells, once for each assignment of a partition, that its open segment is as it was where it came from."""
+        for partition in self.partitions:
+            if partition.goal is None or partition.position < partition.goal:
+                continue
+            seconds = self._clock.monotonic() - partition.assigned_at
+            partition.goal = None
+            self._metrics.takeover_seconds.observe(seconds)
+            self._logger.info(
+                "partition caught up",
+                partition=partition.number,
+                position=partition.position,
+                seconds=round(seconds, 3),
             )
-        partition.locate(last)
-        partition.end_offset = end_offset
-        self._logger.info("partition assigned", partition=number, position=partition.position, end_offset=end_offset)
 
     def abandon(self) -> None:
         """Gives up whatever is still on its way."""
@@ -111,6 +121,34 @@ class Assignment:
                 sealing.result.result()
             except (Abandoned, CancelledError):
                 self._logger.debug("segment abandoned", partition=sealing.segment.partition)
+
+    def _look(self, number: int) -> ChainEnd | Retryable:
+        """From any thread. A failure that may pass is returned."""
+        try:
+            last = self._manifests.last(self.subscription.log_id, number, self.subscription.committed(number))
+            return ChainEnd(last, self.subscription.end_offset(number))
+        except Retryable as error:
+            return error
+
+    def _note(self, partition: Partition, found: ChainEnd | Retryable) -> None:
+        number = partition.number
+        if isinstance(found, Retryable):
+            partition.failing = str(found)
+            partition.adrift = True
+            partition.retry_at = self._clock.monotonic() + partition.backoff.failed()
+            self._metrics.log_failures.inc()
+            self._logger.warning("end of the manifest chain is not known yet", partition=number, error=str(found))
+            return
+        last, end_offset = found
+        if last is not None and end_offset < last.end:
+            raise LogWentBack(
+                f"log ends before its last manifest: log_id={self.subscription.log_id} partition={number} "
+                f"end_offset={end_offset} manifest_end={last.end}",
+                hint="this is an older copy of the log: put the newest back, or move it away and start a new log: that "
+                "has a new id and a chain of its own",
+            )
+        partition.locate(last, end_offset)
+        self._logger.info("partition assigned", partition=number, position=partition.position, end_offset=end_offset)
 
     def _discard(self, numbers: Sequence[int]) -> None:
         gone = [self._held[number] for number in numbers if number in self._held]

@@ -70,6 +70,12 @@ class ConsumerMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.takeover_seconds = Histogram(
+            "forebay_consumer_takeover_seconds",
+            "Time from a partition's assignment until reading is where the log ended then.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.lag = Gauge(
             "forebay_consumer_lag_records", "Records of the log not yet taken.", ["partition"], registry=registry
         )

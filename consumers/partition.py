@@ -39,6 +39,10 @@ class Partition:
         self.backoff = backoff
         self.retry_at = 0.0
         """Monotonic seconds before which it is not looked for again."""
+        self.assigned_at = 0.0
+        """Monotonic seconds."""
+        self.goal: int | None = None
+        """Where the log ended when the chain's end was found, until `position` is there."""
         self.end_offset = 0
         """As last observed."""
         self.open: Segment | None = None
@@ -84,9 +88,10 @@ class Partition:
             last_blocks=len(last.blocks) if last else 0,
         )
 
-    def locate(self, last: Manifest | None) -> None:
+    def locate(self, last: Manifest | None, end_offset: int) -> None:
         """The chain's end is known: go on behind it, or from the first offset that any log has."""
         self.last = last
+        self.goal = self.end_offset = end_offset
         self.position = last.end if last else 0
         self.located = True
         self.failing = ""

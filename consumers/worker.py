@@ -161,6 +161,7 @@ class Consumer:
         records = assignment.subscription.poll(self._settings.poll_timeout.seconds, self._settings.poll_bytes)
         for record in records:
             self._take(assignment, record)
+        assignment.note_caught_up()
         self._observe(assignment)
 
     def _attempt(self, step: Callable[[], None]) -> None:

@@ -391,3 +391,13 @@ def test_samples_can_be_read_until_their_manifest_stands(world: Rehearsal) -> No
     world.run(batch=1, each_poll=look)
     assert any(samples for _, samples, _ in seen)
     assert list(world.consumer.select("tenant", [], 0, 1 << 60)) == []
+
+
+def test_a_takeover_is_over_once_reading_is_where_the_log_ended(world: Rehearsal) -> None:
+    world.log = MemoryLog(partitions=3)
+    fill(world.log, 9, step=1)
+    fill(world.log, 2, partition=1)
+    world.run(batch=2, stop_after=3)  # the third partition is empty, the first needs five polls
+    assert world.metric("takeover_seconds_count") == 2
+    world.run(batch=2)
+    assert world.metric("takeover_seconds_count") == 3
