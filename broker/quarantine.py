@@ -1,7 +1,8 @@
 """Quarantine: where a record goes that cannot be decoded, so that it pins no partition and is not lost either."""
 
+import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -9,6 +10,8 @@ from broker.log import Record
 from forebay.errors import ForebayError, InvalidData
 
 FORMAT_VERSION = 1
+
+Outcome = Literal["replayed", "dropped"]
 
 
 class RecordId(NamedTuple):
@@ -79,21 +82,49 @@ class QuarantinedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         return record
 
 
+class Settled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What stays of a record that was replayed or dropped: which it was, why it was here, what became of it."""
+
+    log_id: str
+    partition: int
+    offset: int
+    outcome: Outcome
+    settled_at: int
+    """Milliseconds since the epoch."""
+    reason: str = ""
+    key: bytes = b""
+    sha256: str = ""
+    """Of its value; empty, as the two above, where the record could not be read."""
+    version: int = FORMAT_VERSION
+
+    @classmethod
+    def of(cls, record: QuarantinedRecord, outcome: Outcome, now_ms: int) -> "Settled":
+        digest = hashlib.sha256(record.value).hexdigest()
+        return cls(*record.id, outcome, now_ms, reason=record.reason, key=record.key, sha256=digest)
+
+    @property
+    def id(self) -> RecordId:
+        return RecordId(self.log_id, self.partition, self.offset)
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode(self) + b"\n"
+
+
 class Quarantine(Protocol):
     """Keeps quarantined records by place. Every method blocks, is thread-safe and may raise the store's errors."""
 
     def put(self, record: QuarantinedRecord) -> None:
-        """Durable when it returns. A second put of the same place changes nothing."""
+        """Durable when it returns. A second put of the same place changes nothing, also after it was settled."""
         ...
 
     def list(self) -> Iterator[RecordId]:
-        """Ascending by log id, partition, offset."""
+        """Those that nobody has settled, ascending by log id, partition, offset."""
         ...
 
     def get(self, record_id: RecordId) -> QuarantinedRecord:
         """Raises NotQuarantined, InvalidData."""
         ...
 
-    def drop(self, record_id: RecordId) -> None:
-        """Gone when it returns; no error where there was none."""
+    def settle(self, settled: Settled) -> None:
+        """The record is gone when it returns, and what was done with it is kept. May be repeated after any failure."""
         ...

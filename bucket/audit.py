@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bucket.audit_blocks import BlockAudit
 from bucket.audit_chains import ChainAudit
+from bucket.audit_quarantine import QuarantineAudit
 from bucket.audit_report import AuditReport, Findings, PartitionRow, Progress, Totals
 from bucket.bucket import Bucket
 from bucket.manifests import ManifestStore
@@ -21,13 +22,16 @@ def audit(
     Raises BucketUnavailable and BucketMisconfigured. What is wrong with the contents is in the report.
 
     1. Read the manifests. What they name was in the bucket before them.
-    2. List the blocks: each one named is there, or is a source of an output that is.
+    2. List the quarantine: each record named is there, or an operator has settled it.
+    3. List the blocks: each one named is there, or is a source of an output that is.
     """
     findings = Findings()
     # 1.
     chains = ChainAudit(ManifestStore(bucket), findings, progress)
     chains.run()
     # 2.
+    QuarantineAudit(bucket, findings, now_ms).run(chains.quarantined)
+    # 3.
     blocks = BlockAudit(bucket, chains.blocks, findings, progress, complete=chains.complete, deep=deep, now_ms=now_ms)
     blocks.run()
     return AuditReport(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bucket.audit_report import Code, Findings, PartitionRow, Progress
-from bucket.layout import manifest_key, quarantine_key
-from bucket.manifest import BlockEntry, Manifest
+from bucket.layout import manifest_key
+from bucket.manifest import BlockEntry, Manifest, Quarantined
 from bucket.manifests import ManifestStore, ManifestVanished
 from bucket.rollups import ManifestCorrupt
 
@@ -22,7 +22,7 @@ class ExpectedBlock(NamedTuple):
 
 
 class ChainAudit:
-    """Walks the chains once; afterwards `rows` and `blocks` say what they hold."""
+    """Walks the chains once; afterwards `rows`, `blocks` and `quarantined` say what they hold."""
 
     def __init__(self, manifests: ManifestStore, findings: Findings, progress: Callable[[Progress], None]) -> None:
         self._manifests = manifests
@@ -32,6 +32,8 @@ class ChainAudit:
         self.rows: list[PartitionRow] = []
         self.blocks: dict[str, ExpectedBlock] = {}
         """By ULID."""
+        self.quarantined: dict[tuple[str, int], list[Quarantined]] = {}
+        """By log id and partition."""
         self.complete = True
         """Every manifest could be read, so a block that none names is named by none."""
 
@@ -83,9 +85,8 @@ class ChainAudit:
         if manifest.gap is not None:
             lost_from, lost_to = manifest.gap
             self._findings.note("lost-offsets", key, f"the log had lost offsets from={lost_from} to={lost_to}")
-        for poison in manifest.quarantined:
-            where = quarantine_key(manifest.log_id, manifest.partition, poison.offset)
-            self._findings.note("quarantined", where, f"tenant={poison.tenant} reason={poison.reason}")
+        if manifest.quarantined:
+            self.quarantined.setdefault((manifest.log_id, manifest.partition), []).extend(manifest.quarantined)
         self._audit_ledger(manifest, key)
         for entry in manifest.blocks:
             if entry.ulid in self.blocks:

@@ -20,8 +20,11 @@ Code = Literal[
     "file-hash",
     "compaction-source",
     "compaction-samples",
+    "quarantine-missing",
 ]
-NoteCode = Literal["lost-offsets", "quarantined", "orphan", "partial", "superseded"]
+NoteCode = Literal[
+    "lost-offsets", "quarantined", "quarantine-replayed", "quarantine-dropped", "orphan", "partial", "superseded"
+]
 
 _RESTORE = (
     "restore it from a copy of the bucket; where there is none, raise the log's retention now "
@@ -43,6 +46,7 @@ HINTS: dict[Code, str] = {
     "file-hash": _RESTORE,
     "compaction-source": "stop the compactor: it merged a block that was never published; report it as a bug",
     "compaction-samples": "stop the compactor, keep the sources that are marked for deletion, and report it as a bug",
+    "quarantine-missing": "nobody replayed or dropped it: restore it from a copy of the bucket",
 }
 
 
@@ -63,7 +67,7 @@ class Note(msgspec.Struct, frozen=True):
     where: str
     message: str
     age: int | None = None
-    """Since the newest of its objects was written, ms; of blocks only."""
+    """Since the newest of its objects was written, ms; of blocks, and of what was done with poison records."""
 
 
 class PartitionRow(msgspec.Struct, frozen=True):

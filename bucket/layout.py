@@ -36,6 +36,16 @@ def rollup_key(log_id: str, partition: int, start: int, end: int) -> str:
     return f"{rollup_prefix(log_id, partition)}{start:020}-{end:020}.json"
 
 
+def quarantine_prefix(log_id: str, partition: int) -> str:
+    """Under which a partition's poison records lie, ascending by offset."""
+    return f"{QUARANTINE}{log_id}/{partition}/"
+
+
 def quarantine_key(log_id: str, partition: int, offset: int) -> str:
     """A poison record, kept whole."""
-    return f"{QUARANTINE}{log_id}/{partition}/{offset:020}.json"
+    return f"{quarantine_prefix(log_id, partition)}{offset:020}.json"
+
+
+def settled_key(log_id: str, partition: int, offset: int, outcome: str) -> str:
+    """Beside where a poison record lay: what an operator did with it."""
+    return f"{quarantine_prefix(log_id, partition)}{offset:020}.{outcome}.json"

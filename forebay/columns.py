@@ -16,3 +16,10 @@ def columns(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         for line in table
     )
     return "\n".join(lines) + "\n"
+
+
+def printable(cell: object) -> object:
+    """A number as it is; text with what could play tricks on a terminal escaped."""
+    if isinstance(cell, int):
+        return cell
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(cell))

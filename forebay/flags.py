@@ -2,9 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from forebay.logs import LEVELS, LogFormat
+from forebay.quarantine_flags import QuarantineFlags, add_quarantine
 from forebay.version import VERSION
 
 LISTEN = {"all-in-one": ":9201", "gateway": ":9201", "consumer": ":9203", "compactor": ":9204"}
@@ -18,7 +19,7 @@ _ROLES = {
 }
 _EXIT_CODES = """exit codes:
   0  ended as asked
-  1  failed at run time; audit: a discrepancy was found
+  1  failed at run time; audit: a discrepancy was found; quarantine: something was left undone
   2  flags or settings are wrong
   3  could not start: address, log or bucket
 """
@@ -34,12 +35,13 @@ class Flags(NamedTuple):
     self_metrics: bool | None = None
     json: bool = False
     deep: bool = False
+    quarantine: QuarantineFlags = QuarantineFlags()
 
 
 def parse_flags(arguments: list[str]) -> Flags:
     """Ends the process with exit code 2 where they are wrong, with 0 after --help and --version."""
     given = vars(make_parser().parse_args(arguments))
-    return Flags(**given)
+    return Flags(quarantine=QuarantineFlags(**_of("quarantine.", given)), **given)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -77,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--json", action="store_true", help="print JSON instead of a table")
     audit.add_argument("--deep", action="store_true", help="read every object and compare its SHA-256 (slow)")
+    add_quarantine(commands, _command)
     return parser
 
 
@@ -122,6 +125,11 @@ def _command(
         help="form of the lines (default: logfmt)",
     )
     return command
+
+
+def _of(prefix: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Takes the flags out that are of one command alone."""
+    return {name.removeprefix(prefix): given.pop(name) for name in list(given) if name.startswith(prefix)}
 
 
 def _address(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from forebay import all_in_one, audit, check_config, compactor_role, consumer_role, gateway_role
+from forebay import all_in_one, audit, check_config, compactor_role, consumer_role, gateway_role, quarantine
 from forebay.exit_codes import USAGE
 from forebay.flags import Flags, parse_flags
 from forebay.logs import configure_logs
@@ -22,6 +22,7 @@ _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "compactor": compactor_role.run,
     "check-config": check_config.run,
     "audit": audit.run,
+    "quarantine": quarantine.run,
 }
 
 

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from broker.log import LogReader, LogWriter
 from broker.open import open_reader, open_subscription, open_writer
-from bucket.bucket import Bucket
+from bucket.bucket import Bucket, BucketMisconfigured
+from bucket.manifest import Recipe
 from bucket.open import open_bucket
 from bucket.settings import BucketSettings
 from compactor.compactor import Compactor
@@ -45,6 +46,21 @@ def log_directory(process: Process) -> Path:
 def bucket_settings(settings: Settings, data_dir: Path) -> BucketSettings:
     """The configured bucket, or the one under the data directory."""
     return settings.bucket or BucketSettings(config={"directory": str(data_dir / BUCKET)})
+
+
+def open_existing_bucket(settings: Settings, data_dir: Path) -> Bucket:
+    """For operators' commands: a directory that is not there is none that is empty. Raises BucketMisconfigured."""
+    chosen = bucket_settings(settings, data_dir)
+    if chosen.kind == "FILESYSTEM" and not Path(directory := chosen.filesystem().directory).is_dir():
+        raise BucketMisconfigured(
+            f"there is no bucket directory={directory}", hint="see --data.dir, and bucket in --config.file"
+        )
+    return open_bucket(chosen)
+
+
+def settings_recipe(settings: Settings) -> Recipe:
+    """That of consumers with these settings."""
+    return make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label)
 
 
 def open_log_reader(process: Process) -> LogReader:
@@ -93,7 +109,7 @@ async def start_consumer(process: Process, parts: AsyncExitStack, bucket: Bucket
             settings.broker, log_directory(process), settings.consumer.group_id, listener, process.clock
         ),
         bucket,
-        recipe=make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label),
+        recipe=settings_recipe(settings),
         segment=settings.segment,
         settings=settings.consumer,
         directory=process.data_dir / STAGING,

@@ -1,5 +1,6 @@
-"""Durations and sizes as operators write them: `30m`, `1h30m`, `250ms`; `64MiB`, `1GiB`, `512`."""
+"""Durations, sizes and instants as operators write them: `30m`, `250ms`; `64MiB`, `512`; `2026-01-31T08:00:00.000Z`."""
 
+import datetime as dt
 import re
 
 _DURATION_MS = {
@@ -71,3 +72,12 @@ class Size(int):
             if self >= _SIZES[unit] and self % _SIZES[unit] == 0:
                 return f"{self // _SIZES[unit]}{unit}"
         return f"{int(self)}B"
+
+
+def rfc3339(at_ms: int) -> str:
+    """Milliseconds since the epoch as RFC 3339 in UTC; the number itself where that has no such year."""
+    try:
+        at = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+    except (OverflowError, ValueError):
+        return f"{at_ms}ms"
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,5 +1,5 @@
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -7,7 +7,8 @@ import pytest
 
 from bucket.audit import audit
 from bucket.audit_report import AuditReport, Progress
-from bucket.layout import block_key, manifest_key, rollup_key
+from bucket.bucket import ObjectInfo
+from bucket.layout import QUARANTINE, block_key, manifest_key, quarantine_key, rollup_key, settled_key
 from bucket.manifest import BlockEntry, FileEntry, Ledger, Manifest, Quarantined
 from bucket.manifests import ManifestStore
 from bucket.memory import MemoryBucket
@@ -289,6 +290,7 @@ def test_what_is_unusual_and_not_wrong_is_noted(bucket: MemoryBucket) -> None:
     store = ManifestStore(bucket)
     poison = Quarantined(offset=41, tenant="t", reason="truncated")
     store.create(msgspec.structs.replace(make_manifest(30, 50, gap=(30, 40)), quarantined=(poison,)))
+    bucket.put(quarantine_key("log", 0, 41), b"{}")
     put_block(bucket, BIG, {"log_id": "log", "partition": 0, "start": 60, "end": 70}, samples=1)
     bucket.put(block_key(BIGGER, "chunks/000001"), b"")
     report = run(bucket)
@@ -296,6 +298,48 @@ def test_what_is_unusual_and_not_wrong_is_noted(bucket: MemoryBucket) -> None:
     assert [note.code for note in report.notes] == ["lost-offsets", "quarantined", "orphan", "partial"]
     (row,) = report.partitions
     assert (row.lost_offsets, row.quarantined, row.end) == (10, 1, 50)
+
+
+def test_poison_is_kept_or_settled_or_lost(bucket: MemoryBucket) -> None:
+    poison = tuple(Quarantined(offset=offset, tenant="t", reason="truncated") for offset in (31, 32, 33, 34, 35))
+    ManifestStore(bucket).create(msgspec.structs.replace(make_manifest(30, 50), quarantined=poison))
+    bucket.put(quarantine_key("log", 0, 31), b"{}")
+    bucket.put(settled_key("log", 0, 32, "dropped"), b"{}")
+    bucket.put(settled_key("log", 0, 33, "replayed"), b"{}")
+    bucket.put(quarantine_key("log", 0, 33), b"{}")  # not removed yet
+    bucket.put(quarantine_key("log", 1, 34), b"{}")  # another partition's
+    for outcome in ("dropped", "replayed"):
+        bucket.put(settled_key("log", 0, 35, outcome), b"{}")
+    report = run(bucket)
+    assert [(each.code, each.where) for each in report.discrepancies] == [
+        ("quarantine-missing", quarantine_key("log", 0, 34))
+    ]
+    assert [(note.code, note.where) for note in report.notes] == [
+        ("quarantined", quarantine_key("log", 0, 31)),
+        ("quarantine-dropped", settled_key("log", 0, 32, "dropped")),
+        ("quarantine-replayed", settled_key("log", 0, 33, "replayed")),
+        ("quarantine-replayed", settled_key("log", 0, 35, "replayed")),
+    ]
+    assert [note.age is None for note in report.notes] == [True, False, False, False]
+
+
+def test_poison_settled_while_the_audit_lists_is_not_lost(bucket: MemoryBucket) -> None:
+    """The listing passes the tombstone's place before it is there, and the record's after it has gone."""
+
+    class Racing(MemoryBucket):
+        first = True
+
+        def list(self, prefix: str, start_after: str = "") -> Iterator[ObjectInfo]:
+            if prefix.startswith(QUARANTINE) and self.first:
+                self.first = False
+                return iter(())
+            return super().list(prefix, start_after)
+
+    racing = Racing()
+    poison = (Quarantined(offset=31, tenant="t", reason="truncated"),)
+    ManifestStore(racing).create(msgspec.structs.replace(make_manifest(30, 50), quarantined=poison))
+    racing.put(settled_key("log", 0, 31, "dropped"), b"{}")
+    assert [note.code for note in run(racing).notes] == ["quarantine-dropped"]
 
 
 def test_foreign_blocks_are_nobodys_business(bucket: MemoryBucket) -> None:
