@@ -1,11 +1,14 @@
 """What every test has: nothing global, everything made anew."""
 
 import os
-from collections.abc import Callable
+import re
+import secrets
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from forebay.clock import ManualClock
+from tests.peers.kafka import KafkaBroker
 from tests.peers.recipes import PEERS, Recipe
 
 
@@ -29,3 +32,17 @@ def peer() -> Callable[[str], Recipe]:
         return recipe
 
     return need
+
+
+@pytest.fixture(scope="session")
+def kafka(peer: Callable[[str], Recipe], tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One broker for all tests: make a topic and a group of your own, and leave it running."""
+    with KafkaBroker(peer("kafka-4.1"), tmp_path_factory.mktemp("kafka") / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+def topic_name(request: pytest.FixtureRequest) -> str:
+    """No other test's."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", request.node.name)
+    return f"{name[:80]}-{secrets.token_hex(4)}"

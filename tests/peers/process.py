@@ -53,11 +53,9 @@ class Process:
 
     def wait_ready(self, url: str, timeout: float = 60) -> None:
         """Until `url` answers 200; raises PeerError with the log where the process ends or the time is up."""
-        assert self.popen is not None
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if self.popen.poll() is not None:
-                raise PeerError(f"{self.command[0]} ended with {self.popen.returncode}:\n{self.tail()}")
+            self.check_runs()
             try:
                 with urllib.request.urlopen(url, timeout=2) as answer:
                     if answer.status == 200:
@@ -67,8 +65,24 @@ class Process:
             time.sleep(0.1)
         raise PeerError(f"{url} did not answer within {timeout} s:\n{self.tail()}")
 
+    def check_runs(self) -> None:
+        """Raises PeerError with the log where it has ended."""
+        assert self.popen is not None
+        if self.popen.poll() is not None:
+            raise PeerError(f"{self.command[0]} ended with {self.popen.returncode}:\n{self.tail()}")
+
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def pause(self) -> None:
+        """SIGSTOP: it holds its connections and does nothing."""
+        assert self.popen is not None
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT; nothing to one that was not paused."""
+        assert self.popen is not None
+        self.popen.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
@@ -81,6 +95,7 @@ class Process:
         assert self.popen is not None
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
+            self.resume()  # a paused one would not see it
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired as error:

@@ -1,4 +1,4 @@
-"""How each real peer is had: from Debian's packages or a Go module, by name, cached outside the clone.
+"""How each real peer is had: from Debian's packages, a Go module or Maven, by name, cached outside the clone.
 
 `python -m tests.peers` sets up what is missing. A recipe either leaves a whole directory or nothing: it works in a
 temporary one beside it and renames.
@@ -106,6 +106,41 @@ def _go_program(package: str) -> Callable[[Path], None]:
     return make
 
 
+_POM = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>forebay</groupId>
+  <artifactId>peer</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+{dependencies}
+  </dependencies>
+</project>
+"""
+_DEPENDENCY = "    <dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+
+
+def _maven(*artifacts: str) -> Callable[[Path], None]:
+    """Copies what `group:artifact:version` and all they depend on need at run time into `libs`."""
+
+    def make(target: Path) -> None:
+        if not shutil.which("mvn") or not shutil.which("java"):
+            raise PeerMissingError("needs Java 17 and Maven: apt-get install openjdk-17-jre-headless maven")
+        lines = "\n".join(_DEPENDENCY.format(*artifact.split(":")) for artifact in artifacts)
+        pom = target / "pom.xml"
+        pom.write_text(_POM.format(dependencies=lines))
+        copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+        libs = f"-DoutputDirectory={target / 'libs'}"
+        try:
+            _run("mvn", "-q", "-B", "-f", pom, copy, "-DincludeScope=runtime", libs)
+        except subprocess.CalledProcessError as error:
+            # Maven tells its errors on stdout.
+            raise PeerMissingError(f"mvn: {error.stdout.strip()[-1000:]}") from error
+
+    return make
+
+
 PEERS = {
     "prometheus-2.42": Recipe(
         "prometheus-2.42",
@@ -131,5 +166,10 @@ PEERS = {
         "versitygw-1.8.0",
         {"versitygw": "versitygw"},
         _go_program("github.com/versity/versitygw/cmd/versitygw@v1.8.0"),
+    ),
+    "kafka-4.1": Recipe(
+        "kafka-4.1.0",
+        {"server": "libs/kafka_2.13-4.1.0.jar"},
+        _maven("org.apache.kafka:kafka_2.13:4.1.0", "org.slf4j:slf4j-simple:1.7.36"),
     ),
 }
