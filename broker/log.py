@@ -136,7 +136,7 @@ class Listener(Protocol):
 
 
 class Subscription(Protocol):
-    """One member of a consumer group. All calls from one thread, but for `end_offset`, `position` and `committed`."""
+    """One member of a consumer group. All calls from one thread, but for `end_offset` and `position`."""
 
     @property
     def log_id(self) -> str: ...

@@ -1,6 +1,6 @@
 """The partitions this member holds now; the chain of manifests, not the group, says where each one goes on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -73,7 +73,7 @@ class Assignment:
         self._held = {**self._held, **fresh}
         began = self._clock.monotonic()
         with ThreadPoolExecutor(min(len(fresh), _LOCATE_THREADS) or 1, thread_name_prefix="locate") as pool:
-            found = list(pool.map(self._look, fresh))
+            found = list(pool.map(self._look, fresh, self._hints(fresh)))
         for partition, end in zip(fresh.values(), found, strict=True):
             partition.assigned_at = began
             self._note(partition, end)
@@ -92,7 +92,9 @@ class Assignment:
 
         Raises LogWentBack. A failure that may pass is noted in `partition.failing`: call again later.
         """
-        self._note(partition, self._look(partition.number))
+        number = partition.number
+        (hint,) = self._hints([number])
+        self._note(partition, self._look(number, hint))
 
     def note_caught_up(self) -> None:
         """Tells, once for each assignment of a partition, that its open segment is as it was where it came from."""
@@ -122,10 +124,24 @@ class Assignment:
             except (Abandoned, CancelledError):
                 self._logger.debug("segment abandoned", partition=sealing.segment.partition)
 
-    def _look(self, number: int) -> ChainEnd | Retryable:
+    def _hints(self, numbers: Collection[int]) -> list[int | None]:
+        """Committed offsets; None where there is none, or the log does not tell it now: it is only a hint.
+
+        Asked for by the thread that polls: Kafka's client answers no other while it tells of an assignment.
+        """
+        hints: list[int | None] = []
+        try:
+            for number in numbers:
+                hints.append(self.subscription.committed(number))  # noqa: PERF401 - keeps what came before a failure
+        except Retryable as error:
+            self._metrics.log_failures.inc()
+            self._logger.warning("committed offsets are not known", error=str(error))
+        return hints + [None] * (len(numbers) - len(hints))
+
+    def _look(self, number: int, hint: int | None) -> ChainEnd | Retryable:
         """From any thread. A failure that may pass is returned."""
         try:
-            last = self._manifests.last(self.subscription.log_id, number, self.subscription.committed(number))
+            last = self._manifests.last(self.subscription.log_id, number, hint)
             return ChainEnd(last, self.subscription.end_offset(number))
         except Retryable as error:
             return error
