@@ -1,6 +1,5 @@
 """The second half of an audit: every block, against the manifest that names it or the merge that made it."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
@@ -10,10 +9,10 @@ from bucket.audit_meta import AuditedMeta, decode_meta
 from bucket.audit_report import Findings, NoteCode, Progress
 from bucket.blocks import is_block_name
 from bucket.bucket import Bucket, ObjectInfo, ObjectNotFound
+from bucket.digest import sha256_of
 from bucket.layout import META, block_key
 
 _BEHIND_ULIDS = "8"  # every ULID sorts before it, and `forebay/` behind
-_READ_BYTES = 8 << 20
 
 
 class _Stored(NamedTuple):
@@ -197,16 +196,14 @@ class BlockAudit:
                 self._compare_hash(key, info.size, sha256)
 
     def _compare_hash(self, key: str, size: int, expected: str) -> None:
-        digest = hashlib.sha256()
         try:
-            for start in range(0, size, _READ_BYTES):
-                digest.update(self._bucket.get_range(key, start, _READ_BYTES))
+            found = sha256_of(self._bucket, key, size)
         except ObjectNotFound:
             self._findings.discrepancy("file-missing", key, "it vanished during the audit")
             return
         self.hashed_bytes += size
-        if digest.hexdigest() != expected:
-            self._findings.discrepancy("file-hash", key, f"sha256={digest.hexdigest()} expected={expected}")
+        if found != expected:
+            self._findings.discrepancy("file-hash", key, f"sha256={found} expected={expected}")
 
     def _note_other(self, ulid: str, stored: _Stored) -> None:
         if stored.meta is None:

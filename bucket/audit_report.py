@@ -27,8 +27,8 @@ NoteCode = Literal[
 ]
 
 _RESTORE = (
-    "restore it from a copy of the bucket; where there is none, raise the log's retention now "
-    "(broker.embedded.retention): its records may still be there"
+    "build it again from the log: forebay replay --dry-run, then without; where its records are gone, restore it from "
+    "a copy of the bucket"
 )
 HINTS: dict[Code, str] = {
     "manifest-corrupt": "restore the object from a copy of the bucket; its segment's blocks are not in doubt",

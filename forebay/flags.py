@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from forebay.logs import LEVELS, LogFormat
 from forebay.quarantine_flags import QuarantineFlags, add_quarantine
+from forebay.replay_flags import ReplayFlags, add_replay
 from forebay.version import VERSION
 
 LISTEN = {"all-in-one": ":9201", "gateway": ":9201", "consumer": ":9203", "compactor": ":9204"}
@@ -19,7 +20,8 @@ _ROLES = {
 }
 _EXIT_CODES = """exit codes:
   0  ended as asked
-  1  failed at run time; audit: a discrepancy was found; quarantine: something was left undone
+  1  failed at run time; audit: a discrepancy was found; quarantine: something was left undone;
+     replay: something cannot be built
   2  flags or settings are wrong
   3  could not start: address, log or bucket
 """
@@ -36,12 +38,14 @@ class Flags(NamedTuple):
     json: bool = False
     deep: bool = False
     quarantine: QuarantineFlags = QuarantineFlags()
+    replay: ReplayFlags = ReplayFlags()
 
 
 def parse_flags(arguments: list[str]) -> Flags:
     """Ends the process with exit code 2 where they are wrong, with 0 after --help and --version."""
     given = vars(make_parser().parse_args(arguments))
-    return Flags(quarantine=QuarantineFlags(**_of("quarantine.", given)), **given)
+    quarantine, replay = QuarantineFlags(**_of("quarantine.", given)), ReplayFlags(**_of("replay.", given))
+    return Flags(quarantine=quarantine, replay=replay, **given)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -80,6 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print JSON instead of a table")
     audit.add_argument("--deep", action="store_true", help="read every object and compare its SHA-256 (slow)")
     add_quarantine(commands, _command)
+    add_replay(commands, _command)
     return parser
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from forebay import all_in_one, audit, check_config, compactor_role, consumer_role, gateway_role, quarantine
+from forebay import all_in_one, audit, check_config, compactor_role, consumer_role, gateway_role, quarantine, replay
 from forebay.exit_codes import USAGE
 from forebay.flags import Flags, parse_flags
 from forebay.logs import configure_logs
@@ -23,6 +23,7 @@ _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "check-config": check_config.run,
     "audit": audit.run,
     "quarantine": quarantine.run,
+    "replay": replay.run,
 }
 
 

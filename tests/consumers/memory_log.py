@@ -101,3 +101,39 @@ class MemorySubscription:
         if self.positions:
             self.listener.revoked(list(self.positions))
         self.positions = {}
+
+
+class MemoryReader:
+    """Implements LogReader."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
+        self.reads = 0
+
+    @property
+    def log_id(self) -> str:
+        return self.log.log_id
+
+    @property
+    def partitions(self) -> int:
+        return len(self.log.partitions)
+
+    def start_offset(self, partition: int) -> int:
+        return self.log.start(partition)
+
+    def end_offset(self, partition: int) -> int:
+        return self.log.end(partition)
+
+    def read(self, partition: int, offset: int, max_bytes: int) -> list[Record]:
+        self.reads += 1
+        found: list[Record] = []
+        for record in self.log.partitions[partition]:
+            if record.offset >= offset:
+                max_bytes -= len(record.value)
+                if found and max_bytes < 0:
+                    break
+                found.append(record)
+        return found
+
+    def close(self) -> None:
+        pass

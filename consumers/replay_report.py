@@ -1,0 +1,50 @@
+"""What a replay found and did, segment by segment. Plain data: the command prints it as a table or as JSON."""
+
+from typing import Literal
+
+import msgspec
+
+BlockState = Literal["present", "missing", "different", "compacted"]
+"""`compacted`: its samples lie in another block, which is whole; it must not come back."""
+
+SegmentState = Literal["whole", "incomplete", "missing", "open", "refused"]
+"""What a replay finds.
+
+whole       the manifest stands, and all that it names is there, compared by SHA-256
+incomplete  the manifest stands, blocks are missing or different: they are built again, to the same bytes
+missing     no manifest stands: the segment is built and published
+open        the log ends in it: left to the live group
+refused     something is wrong that the log cannot mend; `reason` says what
+"""
+
+
+class BlockReport(msgspec.Struct, frozen=True):
+    ulid: str
+    tenant: str
+    window: int
+    samples: int
+    state: BlockState
+    detail: str = ""
+    """Which file is not as it should be, or which block holds the samples."""
+
+    @property
+    def is_sound(self) -> bool:
+        return self.state in {"present", "compacted"}
+
+
+class SegmentReport(msgspec.Struct, frozen=True):
+    log_id: str
+    partition: int
+    start: int
+    end: int
+    state: SegmentState
+    done: bool = False
+    """It was put right by this run; never in a dry run."""
+    blocks: tuple[BlockReport, ...] = ()
+    reason: str = ""
+    hint: str = ""
+
+    @property
+    def changes(self) -> int:
+        """How many blocks and manifests are not in the bucket as they should be."""
+        return sum(not block.is_sound for block in self.blocks) + (self.state == "missing")
