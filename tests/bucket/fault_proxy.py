@@ -17,8 +17,9 @@ class Refusal(NamedTuple):
     code: str
 
 
-Fault = Literal["pass", "drop", "lose", "cut", "stall"] | Refusal
-"""`drop`: nothing is done and no answer comes. `lose`: it is done and no answer comes. `cut`: it is done, and the
+Fault = Literal["pass", "drop", "half", "lose", "cut", "stall"] | Refusal
+"""`drop`: nothing is done and no answer comes. `half`: half of the body comes to the store, then its connection and the
+client's break; without a body it is as `lose`. `lose`: it is done and no answer comes. `cut`: it is done, and the
 answer ends amid its body. `stall`: it is done, and the answer comes after the client's patience."""
 
 Plan = Callable[[str, str], Fault]
@@ -85,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.forwarding():
             if self._client_is_gone():
                 return  # what it gave up before it was begun is never done
+            if fault == "half":
+                self._send_half(body)
+                return
             status, headers, length, data = self._forward(body)
         if fault == "stall":
             self.server.closing.wait(self.server.patience)
@@ -99,11 +103,24 @@ class _Handler(BaseHTTPRequestHandler):
         readable, _, _ = select.select([self.connection], [], [], 0)
         return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
 
+    def _send_half(self, body: bytes) -> None:
+        connection = http.client.HTTPConnection(self.server.upstream, timeout=30)
+        try:
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self._kept_headers(body).items():
+                connection.putheader(name, value)
+            connection.endheaders(body[: len(body) // 2])
+        finally:
+            connection.close()
+
+    def _kept_headers(self, body: bytes) -> dict[str, str]:
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+        return kept | {"Content-Length": str(len(body))}
+
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], int, bytes]:
         connection = http.client.HTTPConnection(self.server.upstream, timeout=30)
         try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-            connection.request(self.command, self.path, body, headers | {"Content-Length": str(len(body))})
+            connection.request(self.command, self.path, body, self._kept_headers(body))
             answer = connection.getresponse()
             data = answer.read()
             kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}

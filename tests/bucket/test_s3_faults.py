@@ -17,7 +17,7 @@ from tests.bucket.s3_servers import S3Server
 
 PART = 5 << 20
 SLOW_DOWN = Refusal(503, "SlowDown")
-FAULTS: list[Fault] = ["drop", "lose", "cut", "stall", SLOW_DOWN, Refusal(500, "InternalError"),
+FAULTS: list[Fault] = ["drop", "half", "lose", "cut", "stall", SLOW_DOWN, Refusal(500, "InternalError"),
                        Refusal(409, "ConditionalRequestConflict")]  # fmt: skip
 
 
