@@ -5,6 +5,7 @@ import random
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cramjam
@@ -44,14 +45,21 @@ class Memory:
 
 
 class Sender(threading.Thread):
-    """Sends request after request; a failed one is sent again, or given up for good now and then."""
+    """Sends request after request to any of `ports`, `pause` seconds apart; its samples are `age` ms old.
 
-    def __init__(self, number: int, port: int, tenant: str, seed: int) -> None:
+    A failed one is sent again, or given up for good now and then.
+    """
+
+    def __init__(
+        self, number: int, ports: Sequence[int], tenant: str, seed: int, *, pause: float = 0, age: int = 0
+    ) -> None:
         super().__init__(daemon=True)
         self.memory = Memory()
-        self._number = number
-        self._port = port
-        self._tenant = tenant
+        self.number = number
+        self.tenant = tenant
+        self._ports = ports
+        self._pause = pause
+        self._age = age
         self._chance = random.Random(seed)
         self._halt = threading.Event()
 
@@ -60,18 +68,18 @@ class Sender(threading.Thread):
         self.join(60)
 
     def run(self) -> None:
-        clock = time.time_ns() // 1_000_000
-        while not self._halt.is_set():
+        clock = 0
+        while not self._halt.wait(self._pause):
+            clock = max(clock, time.time_ns() // 1_000_000 - self._age)
             samples = []
             for series in self._chance.sample(range(SERIES), 25):
                 clock += 1
                 samples.append((series, clock, self._chance.getrandbits(64)))
-            clock = max(clock, time.time_ns() // 1_000_000)
             self._deliver(samples)
 
     def _deliver(self, samples: list[tuple[int, int, int]]) -> None:
-        body = request_body(self._number, samples)
-        known = {(labels_of(self._number, series), at): bits for series, at, bits in samples}
+        body = request_body(self.number, samples)
+        known = {(labels_of(self.number, series), at): bits for series, at, bits in samples}
         tried = 0
         while True:
             status, text = self._post(body)
@@ -89,7 +97,7 @@ class Sender(threading.Thread):
 
     def _post(self, body: bytes) -> tuple[int, str]:
         """The status, 0 where no answer came."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._chance.choice(self._ports), timeout=10)
         try:
             connection.request(
                 "POST",
@@ -98,7 +106,7 @@ class Sender(threading.Thread):
                 {
                     "Content-Encoding": "snappy",
                     "Content-Type": "application/x-protobuf",
-                    "X-Scope-OrgID": self._tenant,
+                    "X-Scope-OrgID": self.tenant,
                 },
             )
             answer = connection.getresponse()

@@ -54,7 +54,7 @@ def storm(directory: Path, rounds: int, seed: int) -> Outcome:
     server = ForebayServer(directory / "stormy", SETTINGS)
     server.start()
     server.ready()
-    senders = [Sender(number, server.port, f"tenant-{number % 2}", seed + number) for number in range(3)]
+    senders = [Sender(number, [server.port], f"tenant-{number % 2}", seed + number) for number in range(3)]
     for sender in senders:
         sender.start()
     try:
