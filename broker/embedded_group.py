@@ -4,6 +4,7 @@ A lock dies with its process, so another member takes over within `_REBALANCE_SE
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from broker import embedded_file
@@ -79,6 +80,9 @@ class EmbeddedSubscription:
 
     def end_offset(self, partition: int) -> int:
         return self._reader.end_offset(partition)
+
+    def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
+        return {partition: self.end_offset(partition) for partition in partitions}
 
     def seek(self, partition: int, offset: int) -> None:
         if partition not in self._positions:

@@ -136,7 +136,7 @@ class Listener(Protocol):
 
 
 class Subscription(Protocol):
-    """One member of a consumer group. All calls from one thread, but for `end_offset` and `position`."""
+    """One member of a consumer group. All calls from one thread, but for `position`, `committed` and the log's ends."""
 
     @property
     def log_id(self) -> str: ...
@@ -156,6 +156,10 @@ class Subscription(Protocol):
     def start_offset(self, partition: int) -> int: ...
 
     def end_offset(self, partition: int) -> int: ...
+
+    def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
+        """As `end_offset` of each, for the price of one; not older than the call. Raises LogUnavailable."""
+        ...
 
     def seek(self, partition: int, offset: int) -> None:
         """`poll` goes on from here."""

@@ -8,32 +8,35 @@ from broker.embedded_reader import EmbeddedReader
 from broker.log import Listener, LogReader, LogWriter, Subscription
 from broker.settings import BrokerSettings
 from forebay.clock import Clock
-from forebay.errors import Fatal
 
 
 def open_writer(settings: BrokerSettings, directory: Path, clock: Clock) -> LogWriter:
     """Creates the log where there is none. Blocks. Raises Fatal, LogUnavailable; `directory` is the embedded log's."""
-    _check_built(settings)
+    if settings.type == "kafka":
+        from broker.kafka_writer import KafkaWriter  # noqa: PLC0415 - an embedded log starts without Kafka's client
+
+        return KafkaWriter(settings.kafka)
     return EmbeddedWriter(settings.embedded, directory, clock)
 
 
 def open_reader(settings: BrokerSettings, directory: Path) -> LogReader:
     """Blocks. Raises Fatal, and LogUnavailable where there is no log yet."""
-    _check_built(settings)
+    if settings.type == "kafka":
+        from broker.kafka_reader import KafkaReader  # noqa: PLC0415 - as above
+
+        return KafkaReader(settings.kafka)
     return EmbeddedReader(directory)
 
 
 def open_subscription(
-    settings: BrokerSettings, directory: Path, group: str, listener: Listener, clock: Clock
+    settings: BrokerSettings, directory: Path, group: str, listener: Listener, clock: Clock, *, member: str = ""
 ) -> Subscription:
-    """Blocks. Raises Fatal, and LogUnavailable where there is no log yet. Joins the group with its first poll."""
-    _check_built(settings)
+    """Blocks. Raises Fatal, and LogUnavailable where there is no log yet. Joins the group with its first poll.
+
+    `member` is the static member id of Kafka's groups; an embedded group has no use for one.
+    """
+    if settings.type == "kafka":
+        from broker.kafka_group import KafkaSubscription  # noqa: PLC0415 - as above
+
+        return KafkaSubscription(settings.kafka, group, listener, member)
     return EmbeddedSubscription(directory, group, listener, clock)
-
-
-def _check_built(settings: BrokerSettings) -> None:
-    if settings.type != "embedded":
-        raise Fatal(
-            f"this log is not built into this version yet broker.type={settings.type}",
-            hint="set broker.type: embedded",
-        )

@@ -48,6 +48,8 @@ class ConsumerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group: str = "forebay"
     replica: str = ""
     """A second group, named `<group>-<replica>`, reads the same log for the sake of available reads."""
+    member: str = ""
+    """Static member id on Kafka, such as the pod's name: a restart within the session time-out moves no partition."""
     memory: Size = Size.parse("2GiB")
     """Of all heads. Above it partitions wait until a segment is published, and are then read one at a time."""
     poll_bytes: Size = Size.parse("16MiB")

@@ -36,6 +36,8 @@ from forebay.errors import Retryable
 from tsdb.chunk import SeriesChunks
 from tsdb.matcher import Matcher
 
+LOG_RETRY_SECONDS = 2.0
+"""At most, between attempts to poll: cheap ones, and a log that is back has a backlog."""
 OBSERVE_SECONDS = 1.0
 """How often the ends of the log are asked for: for the lag, and for segments that end idle."""
 
@@ -74,7 +76,7 @@ class Consumer:
         self._stopping = threading.Event()
         self._assignment: Assignment | None = None
         self._observed = float("-inf")
-        self._backoff = Backoff(settings.retry_min.seconds, settings.retry_max.seconds)
+        self._backoff = Backoff(settings.retry_min.seconds, min(LOG_RETRY_SECONDS, settings.retry_max.seconds))
         self._failing = ""
         self._manifests = ManifestStore(bucket)
         self._sealer = Sealer(
@@ -241,9 +243,11 @@ class Consumer:
         if self._clock.monotonic() < self._observed + OBSERVE_SECONDS:
             return
         self._observed = self._clock.monotonic()
-        for partition in assignment.partitions:
-            now = self._clock.now_ms()  # before the end is asked for: Cutter.idle_after
-            end_offset = assignment.subscription.end_offset(partition.number)
+        now = self._clock.now_ms()  # before the ends are asked for: Cutter.idle_after
+        partitions = assignment.partitions
+        ends = assignment.subscription.end_offsets([partition.number for partition in partitions])
+        for partition in partitions:
+            end_offset = ends[partition.number]
             partition.end_offset = end_offset
             segment = partition.open
             if segment is None or partition.waiting or partition.adrift:

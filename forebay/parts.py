@@ -106,7 +106,12 @@ async def start_consumer(process: Process, parts: AsyncExitStack, bucket: Bucket
     settings = process.settings
     consumer = Consumer(
         lambda listener: open_subscription(
-            settings.broker, log_directory(process), settings.consumer.group_id, listener, process.clock
+            settings.broker,
+            log_directory(process),
+            settings.consumer.group_id,
+            listener,
+            process.clock,
+            member=settings.consumer.member,
         ),
         bucket,
         recipe=settings_recipe(settings),

@@ -72,8 +72,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.tenancy.label in self.external_labels:
             raise ValueError(f"external_labels must not hold tenancy.label (got {self.tenancy.label!r})")
-        if self.broker.type != "embedded":
-            raise ValueError(f"broker.type {self.broker.type} is not built into this version yet; use embedded")
+        kafka = self.broker.kafka
+        if self.broker.type == "kafka" and kafka.delivery_timeout >= self.gateway.append_timeout:
+            raise ValueError(
+                "broker.kafka.delivery_timeout must be below gateway.append_timeout "
+                f"(got {kafka.delivery_timeout} and {self.gateway.append_timeout})"
+            )
         for name in (self.tenancy.label, *self.external_labels):
             if not _LABEL_NAME.fullmatch(name):
                 raise ValueError(f"external labels must be named [a-zA-Z_][a-zA-Z0-9_]* (got {name!r})")
@@ -126,4 +130,4 @@ def effective(value: Any, name: str = "") -> Any:
     return str(value)
 
 
-_SECRETS = ("secret", "password", "token", "key")
+_SECRETS = ("secret", "password", "token", "key", "sasl.oauthbearer.config")

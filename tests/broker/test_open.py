@@ -1,13 +1,11 @@
 from pathlib import Path
 
-import pytest
-
 from broker.log import NewRecord
 from broker.open import open_reader, open_subscription, open_writer
-from broker.settings import BrokerSettings
+from broker.settings import BrokerSettings, CreateTopic, KafkaSettings
 from forebay.clock import SystemClock
-from forebay.errors import Fatal
 from tests.broker.contract import Recorder, poll_all, read_all, values
+from tests.peers.kafka import KafkaBroker
 
 
 async def test_opens_the_embedded_log(tmp_path: Path) -> None:
@@ -22,12 +20,19 @@ async def test_opens_the_embedded_log(tmp_path: Path) -> None:
     await writer.close()
 
 
-def test_kafka_is_refused_clearly(tmp_path: Path) -> None:
-    settings, clock = BrokerSettings(type="kafka"), SystemClock()
-    for opening in (
-        lambda: open_writer(settings, tmp_path, clock),
-        lambda: open_reader(settings, tmp_path),
-        lambda: open_subscription(settings, tmp_path, "group", Recorder(), clock),
-    ):
-        with pytest.raises(Fatal, match=r"not built into this version yet broker\.type=kafka"):
-            opening()
+async def test_opens_kafka(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> None:
+    settings = BrokerSettings(
+        type="kafka",
+        kafka=KafkaSettings(
+            bootstrap_servers=kafka.bootstrap, topic=topic_name, create_topic=CreateTopic(3, replication_factor=1)
+        ),
+    )
+    writer = open_writer(settings, tmp_path, SystemClock())
+    assert (writer.log_id, writer.partitions) == (kafka.topic_id(topic_name), 3)
+    await writer.append([NewRecord(2, b"t", b"x")])
+    reader = open_reader(settings, tmp_path)
+    subscription = open_subscription(settings, tmp_path, topic_name, Recorder(), SystemClock(), member="one")
+    assert values(read_all(reader, 2)) == values(poll_all(subscription, 1)) == [b"x"]
+    subscription.close()
+    reader.close()
+    await writer.close()

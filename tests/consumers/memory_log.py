@@ -1,7 +1,7 @@
 """A log in memory, and one member's subscription to it: what a consumer does is then a function of a test's steps."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from broker.log import Listener, Record
 from broker.record import new_headers
@@ -81,6 +81,9 @@ class MemorySubscription:
 
     def end_offset(self, partition: int) -> int:
         return self.log.end(partition)
+
+    def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
+        return {partition: self.log.end(partition) for partition in partitions}
 
     def seek(self, partition: int, offset: int) -> None:
         self.positions[partition] = offset

@@ -112,9 +112,10 @@ def test_a_log_that_cannot_be_made_is_3(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_log_that_is_not_built_yet_is_2(tmp_path: Path) -> None:
+def test_a_kafka_setting_that_does_not_exist_is_3(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
-    file.write_text("broker: {type: kafka}")
+    file.write_text("broker: {type: kafka, kafka: {librdkafka: {sasl.usrname: forebay}}}")
     result = run("gateway", f"--config.file={file}", f"--data.dir={tmp_path}", "--web.listen-address=127.0.0.1:0")
-    assert result.returncode == 2
-    assert "broker.type kafka is not built into this version yet; use embedded" in result.stderr
+    assert result.returncode == 3
+    assert "No such configuration property" in result.stderr
+    assert "hint=" in result.stderr.splitlines()[-1]

@@ -86,7 +86,14 @@ def test_json_is_yaml() -> None:
         ("external_labels: {'': a}", "settings: external labels must be named [a-zA-Z_]"),
         ("tenancy: {label: 9a}", "settings: external labels must be named [a-zA-Z_]"),
         ("consumer: {group: ../x}", "settings: consumer.group and consumer.replica: not a name for a group"),
-        ("broker: {type: kafka}", "settings: broker.type kafka is not built into this version yet; use embedded"),
+        (
+            "broker: {type: kafka, kafka: {delivery_timeout: 25s}}",
+            "settings: broker.kafka.delivery_timeout must be below gateway.append_timeout (got 25s and 25s)",
+        ),
+        (
+            "broker: {kafka: {librdkafka: {acks: 1}}}",
+            "broker.kafka: librdkafka must not hold what this program decides (got acks)",
+        ),
         ("overrides_file: x.yaml", "overrides_file: per-tenant overrides are not built yet"),
         ("- a\n- b", "settings: expected a mapping (got ['a', 'b'])"),
         ("segment: {interval: 1m}\nsegment: {interval: 2m}", "not YAML: while reading a mapping"),

@@ -1,0 +1,153 @@
+"""Kafka's reader: by partition and offset, without a group."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from broker.kafka_client import PASSING, REQUEST_SECONDS, client_config, log_error, make_client
+from broker.kafka_record import to_record
+from broker.kafka_topic import open_topic, partition_of
+from broker.log import LogUnavailable, Record
+from broker.settings import KafkaSettings
+
+_BATCH = 500
+_FETCH_BYTES = 16 << 20
+
+
+class KafkaReader:
+    """A LogReader. Keeps a client for each place that is being read on from, up to as many as threads read at once."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Blocks. Raises Fatal, LogUnavailable."""
+        self._settings = settings
+        self._topic, opened = open_topic(settings)
+        self._log_id = opened.log_id
+        self._partitions = opened.partitions
+        self._mutex = threading.Lock()
+        self._idle: list[_Cursor] = []
+        self._closed = False
+
+    @property
+    def log_id(self) -> str:
+        return self._log_id
+
+    @property
+    def partitions(self) -> int:
+        return self._partitions
+
+    def start_offset(self, partition: int) -> int:
+        return self._topic.ends([partition], start=True)[partition]
+
+    def end_offset(self, partition: int) -> int:
+        return self._topic.ends([partition])[partition]
+
+    def read(self, partition: int, offset: int, max_bytes: int) -> list[Record]:
+        end = self.end_offset(partition)
+        offset = max(offset, self.start_offset(partition))
+        if offset >= end:
+            return []
+        with self._cursor(partition, offset) as cursor:
+            return cursor.read(end, max_bytes)
+
+    def close(self) -> None:
+        with self._mutex:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for cursor in idle:
+            cursor.close()
+
+    @contextmanager
+    def _cursor(self, partition: int, offset: int) -> Iterator["_Cursor"]:
+        """One that stands there already, else any that is idle, else a new one."""
+        with self._mutex:
+            if self._closed:
+                raise LogUnavailable("log reader is closed")
+            there = next((at for at, idle in enumerate(self._idle) if idle.place == (partition, offset)), -1)
+            found = [self._idle.pop(there)] if self._idle else []
+        cursor = found[0] if found else _Cursor(self._settings)
+        try:
+            cursor.stand_at(partition, offset)
+            yield cursor
+        except BaseException:
+            cursor.close()
+            raise
+        self._return(cursor)
+
+    def _return(self, cursor: "_Cursor") -> None:
+        with self._mutex:
+            if not self._closed:
+                self._idle.append(cursor)
+                return
+        cursor.close()
+
+
+class _Cursor:
+    """A client that reads one partition on from one place. One thread at a time."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.place = (-1, -1)
+        """Partition, and offset of the next record."""
+        self._settings = settings
+        self._ahead: deque[Record] = deque()
+        own = {
+            "group.id": "forebay-reader",  # librdkafka wants one; nothing joins or commits
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_uncommitted",  # as end offsets are
+            "queued.max.messages.kbytes": _FETCH_BYTES >> 10,
+            "fetch.wait.max.ms": 10,
+        }
+        config = client_config(settings, "reader", own, on_error=lambda _error: None)
+        self._consumer = make_client(Consumer, config)
+
+    def stand_at(self, partition: int, offset: int) -> None:
+        if self.place == (partition, offset):
+            return
+        self._ahead.clear()
+        self._consumer.assign([partition_of(self._settings, partition, offset)])
+        self.place = (partition, offset)
+
+    def read(self, end: int, max_bytes: int) -> list[Record]:
+        """Records before `end`, at least one. Raises LogUnavailable."""
+        records: list[Record] = []
+        room = max_bytes
+        deadline = time.monotonic() + REQUEST_SECONDS
+        while self.place[1] < end:
+            if not self._ahead and (not self._fetch(wait=not records) and records):
+                break
+            if not self._ahead:
+                if time.monotonic() > deadline:
+                    raise LogUnavailable(f"kafka gives no records partition={self.place[0]} offset={self.place[1]}")
+                continue
+            record = self._ahead[0]
+            if records and len(record.value) > room:
+                break
+            records.append(self._ahead.popleft())
+            room -= len(record.value)
+            self.place = (record.partition, record.offset + 1)
+        return records
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _fetch(self, *, wait: bool) -> bool:
+        """Whether something came."""
+        try:
+            first = self._consumer.consume(1, 0.5) if wait else []
+            messages = first + self._consumer.consume(_BATCH, 0)
+        except KafkaException as error:
+            raise log_error(error, "reading") from error
+        for message in messages:
+            trouble = message.error()
+            if trouble is None:
+                self._ahead.append(to_record(message))
+            elif trouble.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its name is so
+                raise LogUnavailable(f"records were removed while they were read partition={self.place[0]}")
+            elif not trouble.retriable() and trouble.code() not in PASSING:
+                raise log_error(trouble, "reading")
+        return bool(messages)

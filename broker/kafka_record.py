@@ -1,0 +1,25 @@
+"""Between a message of Kafka and a record of ours."""
+
+from confluent_kafka import Message
+
+from broker.log import Record
+
+
+def to_record(message: Message) -> Record:
+    """A message without error. What no gateway of ours writes, such as a value that is null, is empty here."""
+    partition, offset = message.partition(), message.offset()
+    if partition is None or offset is None:
+        raise ValueError("a message that was read has a partition and an offset")
+    headers = message.headers() or []
+    return Record(
+        partition,
+        offset,
+        message.timestamp()[1],
+        message.key() or b"",
+        message.value() or b"",
+        tuple((header[0], _bytes(header[1])) for header in headers),
+    )
+
+
+def _bytes(value: str | bytes | None) -> bytes:
+    return value.encode() if isinstance(value, str) else value or b""

@@ -1,0 +1,232 @@
+"""The topic: that it is there and fit for us, and whether it is still the one that was opened."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import NamedTuple, TypeVar
+
+import structlog
+from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+
+from broker.kafka_client import REQUEST_SECONDS, client_config, log_error, make_client, text
+from broker.log import LogUnavailable
+from broker.settings import KafkaSettings
+from forebay.errors import Fatal, ForebayError
+
+LARGEST_MESSAGE = 1_000_000
+"""What a topic must take: a record of 900 KiB, its key and headers, and the batch around it. A broker's default is a
+little more."""
+_ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID})
+_UNSETTLED = _ABSENT | {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+_UNSETTLED_SECONDS = 0.1
+_WANTED = {
+    "message.timestamp.type": "LogAppendTime",
+    "cleanup.policy": "delete",
+}
+Answer = TypeVar("Answer")
+
+
+class TopicRecreated(Fatal):
+    """There is another topic under the name now: offsets mean something else."""
+
+
+class Topic(NamedTuple):
+    """What identifies a topic, and its size."""
+
+    log_id: str
+    """Kafka's topic UUID."""
+    partitions: int
+
+
+class KafkaTopic:
+    """Asks the cluster about one topic. Thread-safe; every method blocks and raises LogUnavailable, Fatal."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._name = settings.topic
+        self._trouble = ""
+        self._admin = make_client(AdminClient, client_config(settings, "admin", {}, on_error=self._note))
+
+    def open(self) -> Topic:
+        """The topic, made where it is missing and `create_topic` says so. Raises Fatal where it is not fit."""
+        topic = self.describe()
+        if topic is None:
+            self._create()
+            topic = self.describe()
+        if topic is None:
+            raise LogUnavailable(f"topic was just made and is not known yet topic={self._name}")
+        self._check()
+        wanted = self._settings.create_topic
+        if wanted is not None and topic.partitions < wanted.partitions:
+            structlog.get_logger(component="log").warning(
+                "topic has fewer partitions than broker.kafka.create_topic says; it is left as it is",
+                topic=self._name,
+                partitions=topic.partitions,
+                wanted=wanted.partitions,
+            )
+        return topic
+
+    def describe(self) -> Topic | None:
+        """None where there is no such topic."""
+        try:
+            answers = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=REQUEST_SECONDS)
+            found = self._wait(answers[self._name], "describing the topic")
+        except KafkaException as error:
+            if error.args[0].code() in _ABSENT:
+                return None
+            raise log_error(error, "describing the topic") from error
+        return Topic(str(found.topic_id), len(found.partitions))
+
+    def ends(self, partitions: Sequence[int], *, start: bool = False) -> dict[int, int]:
+        """One behind the newest record of each, in one request to each broker; with `start`, the oldest offset."""
+        spec = OffsetSpec.earliest() if start else OffsetSpec.latest()
+        asked = {TopicPartition(self._name, partition): spec for partition in partitions}
+        if not asked:
+            return {}
+        deadline = time.monotonic() + REQUEST_SECONDS
+        while True:
+            try:
+                answers = self._admin.list_offsets(asked, request_timeout=REQUEST_SECONDS)
+                return {
+                    asked.partition: self._wait(answer, "asking for the log's ends").offset
+                    for asked, answer in answers.items()
+                }
+            except KafkaException as error:
+                # A partition that was just made, or has just moved: the client learns of its leader by asking.
+                if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
+                    raise log_error(error, "asking for the log's ends") from error
+            time.sleep(_UNSETTLED_SECONDS)
+
+    def _create(self) -> None:
+        wanted = self._settings.create_topic
+        if wanted is None:
+            raise Fatal(
+                f"there is no such topic topic={self._name} bootstrap_servers={self._settings.bootstrap_servers}",
+                hint="create it with message.timestamp.type=LogAppendTime, or set broker.kafka.create_topic: "
+                "{partitions: 64, replication_factor: 3}",
+            )
+        new = NewTopic(self._name, wanted.partitions, wanted.replication_factor, config=dict(_WANTED))
+        try:
+            self._wait(self._admin.create_topics([new])[self._name], "creating the topic")
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.TOPIC_ALREADY_EXISTS:
+                return  # another process was first
+            if code in {KafkaError.INVALID_REPLICATION_FACTOR, KafkaError.INVALID_PARTITIONS}:
+                raise Fatal(
+                    f"topic cannot be made topic={self._name} error={text(error.args[0])}",
+                    hint="set broker.kafka.create_topic.replication_factor to at most the number of brokers",
+                ) from error
+            raise log_error(error, "creating the topic") from error
+        structlog.get_logger(component="log").info(
+            "topic created",
+            topic=self._name,
+            partitions=wanted.partitions,
+            replication_factor=wanted.replication_factor,
+        )
+
+    def _check(self) -> None:
+        resource = ConfigResource(ResourceType.TOPIC, self._name)
+        try:
+            answer = self._admin.describe_configs([resource], request_timeout=REQUEST_SECONDS)[resource]
+            found = self._wait(answer, "reading the topic's settings")
+        except KafkaException as error:
+            raise log_error(error, "reading the topic's settings") from error
+        for name, wanted in _WANTED.items():
+            if found[name].value != wanted:
+                raise Fatal(
+                    f"topic has the wrong setting topic={self._name} {name}={found[name].value} needed={wanted}",
+                    hint=f"kafka-configs.sh --alter --entity-type topics --entity-name {self._name} "
+                    f"--add-config {name}={wanted}",
+                )
+        if int(found["max.message.bytes"].value) < LARGEST_MESSAGE:
+            raise Fatal(
+                f"topic takes too small messages topic={self._name} max.message.bytes="
+                f"{found['max.message.bytes'].value} needed={LARGEST_MESSAGE}",
+                hint=f"kafka-configs.sh --alter --entity-type topics --entity-name {self._name} "
+                f"--add-config max.message.bytes={LARGEST_MESSAGE}",
+            )
+
+    def _wait(self, answer: "Future[Answer]", doing: str) -> Answer:
+        try:
+            return answer.result(REQUEST_SECONDS + 5)
+        except FutureTimeoutError as error:
+            raise LogUnavailable(f"kafka does not answer while={doing} {self._trouble}".rstrip()) from error
+
+    def _note(self, error: KafkaError) -> None:
+        self._trouble = f"error={text(error)}"
+
+
+class TopicWatch:
+    """Asks now and then, on a thread of its own, whether the topic is still the one that was opened.
+
+    `failure` is set once it is not; `trouble` is why the cluster does not answer, empty while it does.
+    """
+
+    def __init__(self, topic: KafkaTopic, opened: Topic, seconds: float, *, grown: Callable[[int], None]) -> None:
+        """`grown` is told of a new number of partitions, on the watch's thread."""
+        self._topic = topic
+        self._opened = opened
+        self._grown = grown
+        self._seconds = seconds
+        self._partitions = opened.partitions
+        self._wake = threading.Event()
+        self._closed = False
+        self.failure: TopicRecreated | None = None
+        self.trouble = ""
+        self._thread = threading.Thread(target=self._run, name="log-watch", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Something is odd: looks at once, on the watch's own thread."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._closed = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            # While it does not answer it is asked again soon: readiness hangs on it.
+            self._wake.wait(1.0 if self.trouble else self._seconds)
+            if self._closed or self.failure is not None:
+                return
+            self._wake.clear()
+            try:
+                self._compare()
+                self.trouble = ""
+            except TopicRecreated as error:
+                self.failure = error
+            except ForebayError as error:  # rights that were taken away may be given back
+                self.trouble = str(error)
+
+    def _compare(self) -> None:
+        now = self._topic.describe()
+        logger = structlog.get_logger(component="log")
+        if now is None:
+            raise LogUnavailable("topic is not there any more", hint="a new one has a new id and a new chain")
+        if now.log_id != self._opened.log_id or now.partitions < self._partitions:
+            raise TopicRecreated(
+                f"topic was deleted and made again opened={self._opened.log_id} found={now.log_id}",
+                hint="start this process again: the new topic has a chain of manifests of its own",
+            )
+        if now.partitions > self._partitions:
+            logger.warning("topic has more partitions", before=self._partitions, now=now.partitions)
+            self._grown(now.partitions)
+            self._partitions = now.partitions
+
+
+def open_topic(settings: KafkaSettings) -> tuple[KafkaTopic, Topic]:
+    """As `KafkaTopic.open`."""
+    topic = KafkaTopic(settings)
+    return topic, topic.open()
+
+
+def partition_of(settings: KafkaSettings, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
+    """What librdkafka calls a place in the log."""
+    return TopicPartition(settings.topic, partition, offset)
