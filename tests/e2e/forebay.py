@@ -1,4 +1,4 @@
-"""The real `forebay all-in-one`, as an operator starts it."""
+"""The real `forebay`, in any of its roles, as an operator starts it."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 class ForebayServer(Process):
     """`settings` is the settings file; the data lies in `directory`/data."""
 
-    def __init__(self, directory: Path, settings: dict[str, Any], *flags: str) -> None:
+    def __init__(self, directory: Path, settings: dict[str, Any], *flags: str, role: str = "all-in-one") -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -29,7 +29,7 @@ class ForebayServer(Process):
                 sys.executable,
                 "-m",
                 "forebay",
-                "all-in-one",
+                role,
                 f"--config.file={self.settings_file}",
                 f"--data.dir={self.data}",
                 f"--web.listen-address=127.0.0.1:{self.port}",

@@ -1,0 +1,58 @@
+"""The roles apart on a real Kafka and a real S3 server: what was acknowledged is in blocks, once, and is read back."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bucket.s3_servers import versitygw_server
+from tests.e2e.forebay import ForebayServer, audit
+from tests.faults.client import Client
+from tests.peers.kafka import KafkaBroker
+from tests.peers.recipes import Recipe
+
+
+def test_two_gateways_and_two_consumers(
+    peer: Callable[[str], Recipe], kafka: KafkaBroker, topic_name: str, tmp_path: Path
+) -> None:
+    with versitygw_server(peer("versitygw"), tmp_path / "versitygw") as s3:
+        settings: dict[str, Any] = {
+            "broker": {
+                "type": "kafka",
+                "kafka": {
+                    "bootstrap_servers": kafka.bootstrap,
+                    "topic": topic_name,
+                    "create_topic": {"partitions": 6, "replication_factor": 1},
+                    "session_timeout": "6s",
+                },
+            },
+            "bucket": {"type": "S3", "config": s3.config(s3.make_bucket())},
+            "segment": {"interval": "2s", "grace": "200ms"},
+            "consumer": {"group": topic_name},
+        }
+
+        def role(name: str, number: int) -> ForebayServer:
+            return ForebayServer(tmp_path / f"{name}-{number}", settings, role=name)
+
+        with role("gateway", 1) as first, role("gateway", 2) as second:
+            first.ready()
+            second.ready()
+            with role("consumer", 1) as one, role("consumer", 2) as two:
+                one.ready()
+                two.ready()
+                clients = [Client(first.url, "team-a"), Client(second.url, "team-a")]
+                for _ in range(5):
+                    assert [client.send(series=50).status for client in clients] == [204, 204]
+                one.wait_published()
+                held = [
+                    {row["partition"] for row in consumer.status()["partitions"] if "position" in row}
+                    for consumer in (one, two)
+                ]
+                assert held[0] | held[1] == set(range(6))
+                assert not held[0] & held[1]
+                promised = clients[0].promised | clients[1].promised
+                assert promised
+                assert Client(one.url, "team-a").read(__name__="faults") == promised
+                code, report = audit(one.settings_file, one.data, "--deep")
+                assert code == 0, report
+                assert one.stop() == two.stop() == 0
+            assert first.stop() == second.stop() == 0
