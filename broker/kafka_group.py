@@ -7,7 +7,7 @@ import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from broker.kafka_ahead import Ahead
-from broker.kafka_client import PASSING, REQUEST_SECONDS, client_config, log_error, make_client, text
+from broker.kafka_client import PASSING, client_config, log_error, make_client, text
 from broker.kafka_record import to_record
 from broker.kafka_topic import TopicWatch, open_topic, partition_of
 from broker.log import Listener, LogUnavailable, Record
@@ -104,13 +104,8 @@ class KafkaSubscription:
             raise LogUnavailable(f"offset cannot be committed error={text(error.args[0])}") from error
 
     def committed(self, partition: int) -> int | None:
-        try:
-            (found,) = self._consumer.committed([self._at(partition)], timeout=REQUEST_SECONDS)
-        except KafkaException as error:
-            raise log_error(error, "asking for the committed offset") from error
-        if found.error is not None:
-            raise log_error(found.error, "asking for the committed offset")
-        return found.offset if found.offset >= 0 else None
+        # Not the consumer itself: it takes calls from one thread only, and from none while the listener is called.
+        return self._topic.committed(self._group, partition)
 
     def close(self) -> None:
         if self._closed:

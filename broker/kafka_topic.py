@@ -8,7 +8,14 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import NamedTuple, TypeVar
 
 import structlog
-from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from broker.kafka_client import REQUEST_SECONDS, client_config, log_error, make_client, text
@@ -99,6 +106,18 @@ class KafkaTopic:
                 if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
                     raise log_error(error, "asking for the log's ends") from error
             time.sleep(_UNSETTLED_SECONDS)
+
+    def committed(self, group: str, partition: int) -> int | None:
+        """None where the group has not committed this partition."""
+        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(self._name, partition)])
+        try:
+            answers = self._admin.list_consumer_group_offsets([asked], request_timeout=REQUEST_SECONDS)
+            found = self._wait(answers[group], "asking for the committed offset").topic_partitions[0]
+        except KafkaException as error:
+            raise log_error(error, "asking for the committed offset") from error
+        if found.error is not None:
+            raise log_error(found.error, "asking for the committed offset")
+        return found.offset if found.offset >= 0 else None
 
     def _create(self) -> None:
         wanted = self._settings.create_topic

@@ -249,6 +249,7 @@ class LogContract:
         first.commit(0, 3)
         second.commit(0, 5)
         first.commit(0, 4)
+        await wait_for(lambda: (first.committed(0), second.committed(0)) == (4, 5))
         assert (first.committed(0), second.committed(0), first.committed(1)) == (4, 5, None)
         first.close()
         again = harness.subscription("first", Recorder())
