@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.bucket.s3_servers import S3Server, moto_server, versitygw_server
+from tests.bucket.s3_servers import S3Server, minio_server, moto_server, versitygw_server
 from tests.peers.recipes import Recipe
 
 pytest.register_assert_rewrite("tests.bucket.contract")
@@ -20,7 +20,13 @@ def versitygw(peer: Callable[[str], Recipe], tmp_path_factory: pytest.TempPathFa
         yield server
 
 
-@pytest.fixture(params=["moto", "versitygw"])
+@pytest.fixture(scope="session")
+def minio(peer: Callable[[str], Recipe], tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with minio_server(peer("minio"), tmp_path_factory.mktemp("minio") / "peer") as server:
+        yield server
+
+
+@pytest.fixture(params=["moto", "versitygw", "minio"])
 def s3_server(request: pytest.FixtureRequest) -> S3Server:
     """Each real server in turn."""
     found: S3Server = request.getfixturevalue(request.param)

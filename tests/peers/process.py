@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -51,13 +52,14 @@ class Process:
         assert self.popen is not None
         return self.popen.pid
 
-    def wait_ready(self, url: str, timeout: float = 60) -> None:
+    def wait_ready(self, url: str, timeout: float = 60, ca_file: Path | None = None) -> None:
         """Until `url` answers 200; raises PeerError with the log where the process ends or the time is up."""
+        context = ssl.create_default_context(cafile=ca_file) if ca_file else None
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             self.check_runs()
             try:
-                with urllib.request.urlopen(url, timeout=2) as answer:
+                with urllib.request.urlopen(url, timeout=2, context=context) as answer:
                     if answer.status == 200:
                         return
             except (urllib.error.URLError, OSError):

@@ -172,4 +172,9 @@ PEERS = {
         {"server": "libs/kafka_2.13-4.1.0.jar"},
         _maven("org.apache.kafka:kafka_2.13:4.1.0", "org.slf4j:slf4j-simple:1.7.36"),
     ),
+    "minio": Recipe(
+        "minio-2026-02-12",
+        {"minio": "minio"},
+        _go_module("github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c", "."),
+    ),
 }
