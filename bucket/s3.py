@@ -1,7 +1,5 @@
 """A bucket in S3, or in a store that speaks its protocol."""
 
-import base64
-import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ from botocore.exceptions import BotoCoreError, HTTPClientError
 from bucket.bucket import ObjectInfo, ObjectNotFound, PreconditionFailed
 from bucket.keys import InvalidKey, check_key, check_prefix
 from bucket.s3_client import S3Clients
+from bucket.s3_encryption import make_encryption
 from bucket.s3_errors import TryAgain, translated
 from bucket.s3_settings import S3Config
 
@@ -29,14 +28,17 @@ class S3Bucket:
     """Implements Bucket. Equal bytes are equal versions: a version is the store's ETag."""
 
     def __init__(self, config: S3Config, clients: S3Clients, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Raises BucketMisconfigured where the key of SSE-C cannot be read."""
         self._config = config
         self._clients = clients
         self._client = clients.patient
         self._sleep = sleep
-        self._write_args = _write_args(config)
+        encryption = make_encryption(config.sse_config)
+        self._read_args = encryption.read
+        self._write_args = _write_args(config) | encryption.write
         self._transfer = TransferConfig(
-            multipart_threshold=_ONE_PUT if config.disable_multipart else config.part_size,
-            multipart_chunksize=config.part_size,
+            multipart_threshold=_ONE_PUT if config.disable_multipart else config.part_bytes,
+            multipart_chunksize=config.part_bytes,
             use_threads=False,
         )
 
@@ -54,7 +56,7 @@ class S3Bucket:
         return self._again("get_range", key, lambda: self._read_range(key, start, length))
 
     def stat(self, key: str) -> ObjectInfo:
-        head = self._again("stat", key, lambda: self._client.head_object(**self._at(key)))
+        head = self._again("stat", key, lambda: self._client.head_object(**self._at(key), **self._read_args))
         return _info(key, head["ContentLength"], head)
 
     def put(self, key: str, data: bytes) -> None:
@@ -110,7 +112,7 @@ class S3Bucket:
 
     def download(self, key: str, target: Path) -> None:
         def copy() -> None:
-            body = self._client.get_object(**self._at(key))["Body"]
+            body = self._client.get_object(**self._at(key), **self._read_args)["Body"]
             file = target.open("xb")
             try:
                 with file:
@@ -145,13 +147,14 @@ class S3Bucket:
         with translated(operation, key):
             return send()
 
-    def _read(self, operation: str, key: str, **more: str) -> bytes:
-        body = self._client.get_object(**self._at(key), **more)["Body"]
+    def _read(self, operation: str, key: str) -> bytes:
+        body = self._client.get_object(**self._at(key), **self._read_args)["Body"]
         return _read_some(body, operation, key, None)
 
     def _read_range(self, key: str, start: int, length: int) -> bytes:
         try:
-            answer = self._client.get_object(**self._at(key), Range=f"bytes={start}-{start + length - 1}")
+            wanted = f"bytes={start}-{start + length - 1}"
+            answer = self._client.get_object(**self._at(key), **self._read_args, Range=wanted)
         except self._client.exceptions.ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
                 return b""  # behind the object's end
@@ -202,13 +205,4 @@ def _write_args(config: S3Config) -> dict[str, Any]:
         args["Metadata"] = config.metadata
     if config.storage_class:
         args["StorageClass"] = config.storage_class
-    sse = config.sse_config
-    if sse.type == "SSE-S3":
-        args["ServerSideEncryption"] = "AES256"
-    elif sse.type == "SSE-KMS":
-        args["ServerSideEncryption"] = "aws:kms"
-        args["SSEKMSKeyId"] = sse.kms_key_id
-        if sse.kms_encryption_context:
-            context = json.dumps(sse.kms_encryption_context, sort_keys=True)
-            args["SSEKMSEncryptionContext"] = base64.b64encode(context.encode()).decode()
     return args

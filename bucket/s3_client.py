@@ -1,12 +1,14 @@
 """From settings to boto's clients: where, signed with what, how patient."""
 
+import os
 import re
 from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
 
-from bucket.s3_errors import translated
+from bucket import s3_tls
+from bucket.s3_errors import usable
 from bucket.s3_settings import S3Config
 
 _CONNECT_SECONDS = 5.0
@@ -26,30 +28,29 @@ class S3Clients(NamedTuple):
 
 
 def make_clients(config: S3Config) -> S3Clients:
-    """Asks nobody yet, but may read the AWS chain's files. Raises BucketMisconfigured."""
-    with translated("connect", ""):
+    """Asks no store yet, but reads the files of TLS and of the AWS chain. Raises BucketMisconfigured."""
+    s3_tls.check_files(config)
+    with usable():
         session = boto3.Session(
             aws_access_key_id=config.access_key or None,
             aws_secret_access_key=config.secret_key or None,
             aws_session_token=config.session_token or None,
         )
-        region = config.region or _region_of(config.endpoint) or session.region_name or _ANY_REGION
+        region = config.region or _region_of(config.endpoint) or _region_around(session) or _ANY_REGION
         http = config.http_config
 
         def client(attempts: int) -> Any:
-            return session.client(
+            made = session.client(
                 "s3",
                 endpoint_url=config.url,
                 region_name=region,
-                verify=_verify(config),
+                verify=s3_tls.verify(config),
                 config=Config(
                     connect_timeout=_CONNECT_SECONDS,
                     read_timeout=http.response_header_timeout.seconds,
                     max_pool_connections=http.connections,
                     retries={"mode": "standard", "total_max_attempts": attempts},
-                    client_cert=(http.tls_config.cert_file, http.tls_config.key_file)
-                    if http.tls_config.cert_file
-                    else None,
+                    client_cert=s3_tls.client_cert(config),
                     # The newer checksums are unknown to many stores; the signature covers the body's SHA-256 instead.
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
@@ -57,6 +58,8 @@ def make_clients(config: S3Config) -> S3Clients:
                     s3={"addressing_style": _style(config), "payload_signing_enabled": True},
                 ),
             )
+            s3_tls.adapt(made, config)
+            return made
 
         return S3Clients(client(1 + config.max_retries), client(1))
 
@@ -66,14 +69,12 @@ def _region_of(endpoint: str) -> str:
     return found[1] if found else ""
 
 
+def _region_around(session: boto3.Session) -> str | None:
+    # AWS_REGION is what other SDKs read, and what EKS sets; boto reads AWS_DEFAULT_REGION and the profile.
+    return os.environ.get("AWS_REGION") or session.region_name
+
+
 def _style(config: S3Config) -> str:
     if config.bucket_lookup_type == "auto":
         return "virtual" if config.on_aws else "path"
     return "path" if config.bucket_lookup_type == "path" else "virtual"
-
-
-def _verify(config: S3Config) -> bool | str:
-    tls = config.http_config.tls_config
-    if config.http_config.insecure_skip_verify or tls.insecure_skip_verify:
-        return False
-    return tls.ca_file or True

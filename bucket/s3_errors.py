@@ -13,6 +13,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
     SSLError,
+    SSOError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -20,8 +21,14 @@ from bucket.bucket import BucketMisconfigured, BucketUnavailable, ObjectNotFound
 from forebay.errors import ForebayError
 
 _NO_KEYS = "set access_key and secret_key in bucket.config, or give the process a role or AWS_ACCESS_KEY_ID"
+_PROFILE = "correct AWS_PROFILE, or write that profile into ~/.aws/config or ~/.aws/credentials"
+_CLIENT = "correct bucket.config, or the AWS chain's variables (AWS_...) and files (~/.aws)"
+_AUTHORITY = "name its authority in bucket.config.http_config.tls_config.ca_file"
+_HOST = "correct bucket.config.endpoint, or name the certificate's host in http_config.tls_config.server_name"
+_NO_TLS = "set bucket.config.insecure to true for a store without TLS, or correct the endpoint's port"
 _CLOCK = "set this machine's clock: the store refuses signatures minutes off its own; try `timedatectl`"
 _PERMISSION = "allow ListBucket, GetObject, PutObject, DeleteObject and AbortMultipartUpload on the bucket"
+_KMS = "correct bucket.config.sse_config.kms_key_id, or allow GenerateDataKey and Decrypt with that key"
 _SETTINGS = "compare bucket.config with the store: endpoint, region, bucket, insecure"
 
 _MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
@@ -42,6 +49,15 @@ _HINTS = {
 }
 
 
+_TLS_HINTS = {  # the first that is in the words of OpenSSL or urllib3
+    "Hostname mismatch": _HOST,
+    "IP address mismatch": _HOST,
+    "doesn't match": _HOST,
+    "CERTIFICATE_VERIFY_FAILED": _AUTHORITY,
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+}
+
+
 class TryAgain(BucketUnavailable):
     """A conflict of racing writes or a body that was cut off: the same request is worth sending again at once."""
 
@@ -58,6 +74,18 @@ def translated(operation: str, key: str) -> Iterator[None]:
     except RecursionError as error:  # botocore follows a redirect to another region, however often it is sent one
         problem = f"s3 redirects in a circle operation={operation} key={key}"
         raise BucketMisconfigured(problem, hint=_HINTS["PermanentRedirect"]) from error
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """While a client is made and nobody was asked yet: whatever is wrong is for the operator to put right."""
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        hint = _PROFILE if isinstance(error, ProfileNotFound) else _CLIENT
+        if isinstance(error, PartialCredentialsError):
+            hint = _NO_KEYS
+        raise BucketMisconfigured(f"s3 client cannot be made error={str(error)!r}", hint=hint) from error
 
 
 def _of_answer(answer: Mapping[str, Any], operation: str, key: str) -> ForebayError:
@@ -81,13 +109,17 @@ def _verdict(status: int, code: str) -> tuple[type[BucketUnavailable], str]:
         return BucketMisconfigured, _HINTS[code]
     if status >= 500 or code == "RequestTimeout":
         return BucketUnavailable, "look at the store; it is tried again"
+    if code.lower().startswith("kms"):
+        return BucketMisconfigured, _KMS
     return BucketMisconfigured, _PERMISSION if status in (401, 403) else _SETTINGS
 
 
 def _of_transport(error: Exception, operation: str, key: str) -> BucketUnavailable:
     problem = f"s3 did not answer operation={operation} key={key} error={str(error)!r}"
-    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError | ProfileNotFound):
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError | SSOError):
         return BucketMisconfigured(problem, hint=_NO_KEYS)
-    if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return BucketMisconfigured(problem, hint="name its authority in bucket.config.http_config.tls_config.ca_file")
+    if isinstance(error, SSLError):
+        for sign, hint in _TLS_HINTS.items():
+            if sign in str(error):
+                return BucketMisconfigured(problem, hint=hint)
     return BucketUnavailable(problem, hint="look at the store and the way to it; it is tried again")

@@ -9,18 +9,20 @@ from forebay.units import Duration
 _AWS_STORAGE_CLASS = "x-amz-storage-class"
 _MIN_PART = 5 << 20  # bytes; S3's own bounds of a part
 _MAX_PART = 5 << 30
+_DEFAULT_PART = 64 << 20
 
 
 class TLSConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca_file: str = ""
+    trust_root_ca: bool = False
+    """The usual authorities beside those of `ca_file`, not only these."""
     cert_file: str = ""
     key_file: str = ""
     server_name: str = ""
+    """Whose certificate it must be, and who is asked for it; the endpoint's host by default."""
     insecure_skip_verify: bool = False
 
     def __post_init__(self) -> None:
-        if self.server_name:
-            raise ValueError("server_name cannot be set apart from the endpoint; take it out")
         if bool(self.cert_file) != bool(self.key_file):
             raise ValueError("cert_file and key_file belong together")
 
@@ -39,6 +41,7 @@ class HTTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expect_continue_timeout: Duration = Duration.parse("1s")
     max_idle_conns: int = 100
     disable_compression: bool = False
+    force_attempt_http2: bool = False
 
     def __post_init__(self) -> None:
         if self.response_header_timeout <= 0:
@@ -57,10 +60,11 @@ class SSEConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kms_key_id: str = ""
     kms_encryption_context: dict[str, str] = {}
     encryption_key: str = ""
+    """A file: the customer's key."""
 
     def __post_init__(self) -> None:
-        if self.type == "SSE-C" or self.encryption_key:
-            raise ValueError("SSE-C is not built; use SSE-S3 or SSE-KMS")
+        if self.type == "SSE-C" and not self.encryption_key:
+            raise ValueError("SSE-C needs encryption_key, a file of 32 bytes")
         if self.type == "SSE-KMS" and not self.kms_key_id:
             raise ValueError("SSE-KMS needs kms_key_id")
 
@@ -97,7 +101,8 @@ class S3Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disable_multipart: bool = False
     disable_dualstack: bool = False
     """Taken: only the configured endpoint is ever asked."""
-    part_size: int = 64 << 20  # bytes
+    part_size: int = _DEFAULT_PART
+    """Bytes; 0 for the default."""
     sse_config: SSEConfig = SSEConfig()
     sts_endpoint: str = ""
     max_retries: int = 3
@@ -107,20 +112,25 @@ class S3Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("bucket must be a bucket's name")
         if not self.endpoint or "/" in self.endpoint:
             raise ValueError("endpoint must be HOST or HOST:PORT without a scheme; insecure says which")
+        self._check_keys()
+        if self.signature_version2:
+            raise ValueError("signature_version2 is not built; requests are signed with version 4")
+        if self.sts_endpoint:
+            raise ValueError("sts_endpoint is not read; set the environment variable AWS_ENDPOINT_URL_STS")
+        if self.sse_config.type == "SSE-C" and self.insecure:
+            raise ValueError("SSE-C sends its key with every request, which no store takes without TLS")
+        if self.part_size and not _MIN_PART <= self.part_size <= _MAX_PART:
+            raise ValueError(f"part_size must be between {_MIN_PART} and {_MAX_PART}")
+        if self.max_retries < 0:
+            raise ValueError("max_retries must be at least 0")
+
+    def _check_keys(self) -> None:
         if bool(self.access_key) != bool(self.secret_key):
             raise ValueError("access_key and secret_key belong together; without both, the AWS chain is asked")
         if self.session_token and not self.access_key:
             raise ValueError("session_token needs access_key and secret_key")
         if self.aws_sdk_auth and self.access_key:
             raise ValueError("aws_sdk_auth and access_key exclude each other")
-        if self.signature_version2:
-            raise ValueError("signature_version2 is not built; requests are signed with version 4")
-        if self.sts_endpoint:
-            raise ValueError("sts_endpoint is not read; set the environment variable AWS_ENDPOINT_URL_STS")
-        if not _MIN_PART <= self.part_size <= _MAX_PART:
-            raise ValueError(f"part_size must be between {_MIN_PART} and {_MAX_PART}")
-        if self.max_retries < 0:
-            raise ValueError("max_retries must be at least 0")
 
     def __repr__(self) -> str:
         return f"S3Config(bucket={self.bucket!r}, endpoint={self.endpoint!r})"
@@ -133,6 +143,10 @@ class S3Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def on_aws(self) -> bool:
         host = self.endpoint.partition(":")[0]
         return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+    @property
+    def part_bytes(self) -> int:
+        return self.part_size or _DEFAULT_PART
 
     @property
     def metadata(self) -> dict[str, str]:

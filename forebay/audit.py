@@ -24,8 +24,12 @@ _NOTES_OF_A_KIND = 10
 
 def run(flags: Flags, settings: Settings) -> int:
     """Prints the report; 1 where there is a discrepancy, 3 where the bucket cannot be read."""
-    bucket = open_bucket(bucket_settings(settings, flags.data_dir))
     meter = Meter(sys.stderr)
+    try:
+        bucket = open_bucket(bucket_settings(settings, flags.data_dir))
+    except ForebayError as error:
+        sys.stderr.write(f"forebay: {error}\n")
+        return START_FAILED
     try:
         report = audit(bucket, now_ms=time.time_ns() // 1_000_000, deep=flags.deep, progress=meter.show)
     except ForebayError as error:

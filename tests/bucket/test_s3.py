@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -8,7 +9,7 @@ from bucket.s3 import S3Bucket
 from bucket.s3_client import make_clients
 from bucket.s3_settings import read_s3
 from tests.bucket.contract import BucketContract
-from tests.bucket.s3_servers import S3Server
+from tests.bucket.s3_servers import KMS_KEY, S3Server
 
 PART = 5 << 20
 
@@ -20,6 +21,25 @@ def bucket(s3_server: S3Server) -> S3Bucket:
 
 class TestS3Bucket(BucketContract):
     every_write_is_a_version = False
+
+
+class EncryptedContract(BucketContract):
+    """MinIO encrypts in earnest."""
+
+    sse: ClassVar[dict[str, str]]
+
+    @pytest.fixture
+    def bucket(self, minio: S3Server) -> S3Bucket:
+        return minio.open(minio.make_bucket(), sse_config=self.sse)
+
+
+class TestBucketEncryptedByTheStore(EncryptedContract):
+    every_write_is_a_version = False
+    sse: ClassVar = {"type": "SSE-S3"}
+
+
+class TestBucketEncryptedByAManagedKey(EncryptedContract):
+    sse: ClassVar = {"type": "SSE-KMS", "kms_key_id": KMS_KEY}
 
 
 def test_the_probe_finds_conditional_writes_and_leaves_nothing(bucket: S3Bucket) -> None:
@@ -79,6 +99,30 @@ def test_encryption_metadata_and_storage_class_are_asked_for(moto: S3Server, tmp
     assert moto.clients.patient.head_object(Bucket=name, Key="k")["ServerSideEncryption"] == "AES256"
 
 
+def test_what_is_encrypted_is_not_on_the_drive(minio: S3Server, tmp_path: Path) -> None:
+    name = minio.make_bucket()
+    kms = {"type": "SSE-KMS", "kms_key_id": KMS_KEY, "kms_encryption_context": {"team": "sre"}}
+    (tmp_path / "large").write_bytes(b"in-the-clear" * (PART // 10))
+    for number, (sse, answer, hidden) in enumerate(
+        (({"type": ""}, None, False), ({"type": "SSE-S3"}, "AES256", True), (kms, "aws:kms", True))
+    ):
+        bucket = minio.open(name, sse_config=sse, part_size=PART)
+        keys = (f"{number}/small", f"{number}/large")
+        bucket.create(keys[0], b"in-the-clear" * 10)
+        bucket.put_file(keys[1], tmp_path / "large")
+        assert bucket.get(keys[1]) == (tmp_path / "large").read_bytes()
+        for key in keys:
+            assert minio.clients.patient.head_object(Bucket=name, Key=key).get("ServerSideEncryption") == answer
+            stored = b"".join(path.read_bytes() for path in minio.files(name, key))
+            assert (b"in-the-clear" not in stored) == hidden
+
+
+def test_a_managed_key_that_is_not_there_is_named(minio: S3Server) -> None:
+    bucket = minio.open(minio.make_bucket(), sse_config={"type": "SSE-KMS", "kms_key_id": "never-made"})
+    with pytest.raises(BucketMisconfigured, match=r"sse_config\.kms_key_id"):
+        bucket.put("k", b"")
+
+
 def test_a_bucket_that_is_not_there_is_named(s3_server: S3Server) -> None:
     bucket = s3_server.open("never-made")
     for call in (
@@ -95,13 +139,15 @@ def test_a_bucket_that_is_not_there_is_named(s3_server: S3Server) -> None:
     ("more", "hint"),
     [
         ({"secret_key": "wrong-secret-value"}, "secret_key"),
-        ({"access_key": "nobody"}, "access key"),
+        ({"access_key": "nobody"}, "[aA]ccess [kK]ey"),
     ],
 )
+@pytest.mark.parametrize("checking", ["versitygw", "minio"])
 def test_wrong_credentials_are_told_apart_without_being_shown(
-    versitygw: S3Server, more: dict[str, str], hint: str
+    request: pytest.FixtureRequest, checking: str, more: dict[str, str], hint: str
 ) -> None:
-    config = read_s3(versitygw.config(versitygw.make_bucket()) | more)
+    server: S3Server = request.getfixturevalue(checking)
+    config = read_s3(server.config(server.make_bucket()) | more)
     bucket = S3Bucket(config, make_clients(config))
     with pytest.raises(BucketMisconfigured, match=hint) as caught:
         bucket.put("k", b"")

@@ -1,3 +1,5 @@
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +7,7 @@ import msgspec
 import pytest
 import yaml
 
+from bucket.bucket import BucketMisconfigured
 from bucket.open import open_bucket
 from bucket.s3 import S3Bucket
 from bucket.s3_client import make_clients
@@ -39,11 +42,13 @@ config:
     max_conns_per_host: 0
     tls_config:
       ca_file: ""
+      trust_root_ca: false
       cert_file: ""
       key_file: ""
       server_name: ""
       insecure_skip_verify: false
     disable_compression: false
+    force_attempt_http2: false
   trace:
     enable: false
   list_objects_version: ""
@@ -96,17 +101,18 @@ def test_no_secret_is_shown() -> None:
         ({"aws_sdk_auth": True, "access_key": "a", "secret_key": "hunter2"}, "exclude each other"),
         ({"signature_version2": True}, "signed with version 4"),
         ({"sts_endpoint": "https://sts"}, "AWS_ENDPOINT_URL_STS"),
-        ({"sse_config": {"type": "SSE-C", "encryption_key": "/key"}}, r"SSE-C is not built.*\$.sse_config"),
+        ({"sse_config": {"type": "SSE-C"}}, r"SSE-C needs encryption_key.*\$.sse_config"),
+        ({"sse_config": {"type": "SSE-C", "encryption_key": "/key"}, "insecure": True}, "without TLS"),
         ({"sse_config": {"type": "SSE-KMS"}}, "needs kms_key_id"),
         ({"sse_config": {"type": "SSE"}}, r"Invalid enum value 'SSE' - at `\$.sse_config.type`"),
         ({"trace": {"enable": True}}, r"tracing.*\$.trace"),
-        ({"http_config": {"tls_config": {"server_name": "x"}}}, r"server_name.*\$.http_config.tls_config"),
         ({"http_config": {"tls_config": {"cert_file": "x"}}}, "belong together"),
         ({"http_config": {"response_header_timeout": 5}}, r"such as 30s.*\$.http_config.response_header_timeout"),
         ({"http_config": {"response_header_timeout": "0s"}}, "must be above 0"),
         ({"http_config": {"max_idle_conns_per_host": 0}}, "must be above 0"),
         ({"http_config": {"timeout": "5s"}}, r"unknown field `timeout` - at `\$.http_config`"),
         ({"part_size": 1024}, "part_size must be between"),
+        ({"part_size": -1}, "part_size must be between"),
         ({"max_retries": -1}, "max_retries must be"),
         ({"list_objects_version": "v3"}, "Invalid enum value 'v3'"),
         ({"bucket_lookup_type": "dns"}, "Invalid enum value 'dns'"),
@@ -160,9 +166,91 @@ def fields(kind: type[msgspec.Struct]) -> set[str]:
 
 def test_every_key_is_documented() -> None:
     page = PAGE.read_text().partition("## bucket")[2].partition("## segment")[0]
-    known_by_type = {"type", "enable", "encryption_key", "server_name"}
+    known_by_type = {"type", "enable"}
     assert {name for name in fields(S3Config) - known_by_type if name not in page} == set()
 
 
 def test_s3_is_opened_by_its_type_in_any_case() -> None:
     assert isinstance(open_bucket(settings("{type: s3, config: {bucket: b, endpoint: e}}")), S3Bucket)
+
+
+def test_a_part_size_of_0_is_the_default() -> None:
+    assert read(part_size=0).part_bytes == read().part_bytes == 64 << 20
+
+
+def chained(monkeypatch: pytest.MonkeyPatch, home: Path, **variables: str) -> None:
+    """The AWS chain sees these variables and the files of this home alone."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in ({"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"} | variables).items():
+        monkeypatch.setenv(name, value)
+
+
+def write_aws(home: Path, credentials: str, config: str = "") -> None:
+    (home / ".aws").mkdir()
+    (home / ".aws" / "credentials").write_text(credentials)
+    (home / ".aws" / "config").write_text(config)
+
+
+def test_shared_profiles_are_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    default = "[default]\naws_access_key_id = of-default\naws_secret_access_key = s\n"
+    other = "[other]\naws_access_key_id = of-other\naws_secret_access_key = s\naws_session_token = t\n"
+    write_aws(tmp_path, default + other, "[profile other]\nregion = eu-north-1\n")
+    for variables, key, region in (
+        ({}, "of-default", "us-east-1"),
+        ({"AWS_PROFILE": "other"}, "of-other", "eu-north-1"),
+        ({"AWS_PROFILE": "other", "AWS_REGION": "eu-west-3"}, "of-other", "eu-west-3"),
+        ({"AWS_ACCESS_KEY_ID": "of-environment", "AWS_SECRET_ACCESS_KEY": "s"}, "of-environment", "us-east-1"),
+    ):
+        chained(monkeypatch, tmp_path, **variables)
+        for config in (read(), read(aws_sdk_auth=True)):
+            client = make_clients(config).patient
+            assert (client._request_signer._credentials.access_key, client.meta.region_name) == (key, region)
+        assert make_clients(read(region="own")).patient.meta.region_name == "own"
+
+
+@pytest.mark.parametrize(
+    ("variables", "config", "hint"),
+    [
+        ({"AWS_PROFILE": "missing"}, "", "correct AWS_PROFILE"),
+        ({"AWS_ACCESS_KEY_ID": "alone"}, "", "AWS_ACCESS_KEY_ID"),
+        ({}, "no section", "~/.aws"),
+    ],
+)
+def test_what_is_wrong_with_the_chain_is_the_operators_to_put_right(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], config: str, hint: str
+) -> None:
+    write_aws(tmp_path, "", config)
+    chained(monkeypatch, tmp_path, **variables)
+    with pytest.raises(BucketMisconfigured, match=re.escape(hint)):
+        make_clients(read())
+
+
+def test_a_chain_that_ends_nowhere_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    chained(monkeypatch, tmp_path)
+    with pytest.raises(BucketMisconfigured, match="set access_key and secret_key"):
+        open_bucket(settings("{type: S3, config: {bucket: b, endpoint: '127.0.0.1:1', insecure: true}}")).put("k", b"")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_file_of_tls_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "ca.crt"
+    if content is not None:
+        file.write_bytes(content)
+    pair = {"cert_file": str(file), "key_file": str(file)}
+    for tls_config in ({"ca_file": str(file)}, {"ca_file": str(file), "trust_root_ca": True}, pair):
+        with pytest.raises(BucketMisconfigured, match=r"correct bucket\.config\.http_config\.tls_config") as caught:
+            make_clients(read(http_config={"tls_config": tls_config}))
+        assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [None, b"", b"x" * 31, b"x" * 33, b"hunter2hunter2"])
+def test_a_customers_key_that_cannot_be_used_is_named(tmp_path: Path, key: bytes | None) -> None:
+    file = tmp_path / "key"
+    if key is not None:
+        file.write_bytes(key)
+    config = read(sse_config={"type": "SSE-C", "encryption_key": str(file)})
+    with pytest.raises(BucketMisconfigured, match="exactly 32 random bytes") as caught:
+        S3Bucket(config, make_clients(config))
+    assert str(file) in str(caught.value)
+    assert "hunter2" not in str(caught.value)
