@@ -1,5 +1,8 @@
 """Record format 1: what stands in key and headers (DESIGN section 6). The value is the wire package's matter."""
 
+import contextlib
+from typing import NamedTuple
+
 from broker.log import Headers, Record
 from forebay.errors import Fatal, InvalidData
 
@@ -7,16 +10,29 @@ VERSION = 1
 VERSION_HEADER = "forebay-version"
 REPLICA_HEADER = "forebay-replica"
 """Names the HA replica that sent the record; only where the tenant has HA deduplication on."""
+CLUSTER_HEADER = "forebay-cluster"
+"""Names what that replica is a replica of; beside REPLICA_HEADER and nowhere else."""
+MAX_REPLICA_BYTES = 256
+"""Of each of the two."""
+
+
+class Replica(NamedTuple):
+    """One of several identical senders."""
+
+    cluster: str
+    name: str
 
 
 class UnsupportedRecord(Fatal):
     """A newer gateway wrote this record: stopping keeps it in the log for a consumer that understands it."""
 
 
-def new_headers(replica: str = "") -> Headers:
+def new_headers(replica: Replica | None = None) -> Headers:
     """The headers of a record about to be appended."""
     version = (VERSION_HEADER, str(VERSION).encode())
-    return (version, (REPLICA_HEADER, replica.encode())) if replica else (version,)
+    if replica is None:
+        return (version,)
+    return (version, (CLUSTER_HEADER, replica.cluster.encode()), (REPLICA_HEADER, replica.name.encode()))
 
 
 def check_version(record: Record) -> None:
@@ -51,3 +67,31 @@ def tenant_of(record: Record) -> str:
     if not tenant:
         raise InvalidData(f"record has no tenant in its key partition={record.partition} offset={record.offset}")
     return tenant
+
+
+def replica_of(record: Record) -> Replica | None:
+    """The HA replica that the headers name, or None; raises InvalidData where they name half of one, or two."""
+    if all(name not in _REPLICA_HEADERS for name, _ in record.headers):
+        return None
+    named = tuple(sorted((name, value) for name, value in record.headers if name in _REPLICA_HEADERS))
+    if tuple(name for name, _ in named) != _REPLICA_HEADERS:
+        found = ",".join(name for name, _ in named)
+        raise InvalidData(
+            f"record needs one {CLUSTER_HEADER} and one {REPLICA_HEADER} header, or none found={found} "
+            f"partition={record.partition} offset={record.offset}"
+        )
+    cluster, name = (_text(value, record) for _, value in named)
+    return Replica(cluster, name)
+
+
+_REPLICA_HEADERS = (CLUSTER_HEADER, REPLICA_HEADER)
+
+
+def _text(value: bytes, record: Record) -> str:
+    if 0 < len(value) <= MAX_REPLICA_BYTES:
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
+    raise InvalidData(
+        f"record names its replica by something else than 1 to {MAX_REPLICA_BYTES} bytes of UTF-8 value={value[:64]!r} "
+        f"partition={record.partition} offset={record.offset}"
+    )

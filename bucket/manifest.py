@@ -15,6 +15,15 @@ EndedBy = Literal["mark", "bytes", "gap", "idle", "shutdown", "replay"]
 """`gap`: the record behind the end was lost before it was read; the next manifest's `gap` says up to where."""
 
 
+class HaRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one replica of each HA pair is followed."""
+
+    failover_timeout: int
+    """Silence in append time, ms, after which another replica is followed."""
+    max_clusters: int
+    """Of one tenant at a time, in one partition."""
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything besides the records that decides a block's bytes. Times in ms, sizes in bytes."""
 
@@ -28,6 +37,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_age: int
     max_future: int
     max_windows: int
+    ha: HaRecipe | msgspec.UnsetType = msgspec.UNSET
+    """Absent where HA pairs are not deduplicated, so that such recipes keep the digests they always had."""
 
     def digest(self) -> str:
         """SHA-256 over the canonical JSON, lower-case hex."""
@@ -78,6 +89,25 @@ class Quarantined(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class Followed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one replica of an HA pair whose samples are stored."""
+
+    tenant: str
+    cluster: str
+    replica: str
+    seen: int
+    """Append time of its last record, ms."""
+
+
+class FollowedReplicas(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Ascending by (tenant, cluster)."""
+
+    before: tuple[Followed, ...]
+    """What the segment began with: decides its bytes, as the recipe does."""
+    after: tuple[Followed, ...]
+    """What the next segment begins with."""
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_id: str
     partition: int
@@ -98,6 +128,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gap: tuple[int, int] | None = None
     """Offsets [from, to) that the log had lost before they were read; `from` is `start`."""
     version: int = MANIFEST_VERSION
+    followed: FollowedReplicas | msgspec.UnsetType = msgspec.UNSET
+    """Of HA pairs; absent where there are none."""
+
+    @property
+    def followed_after(self) -> tuple[Followed, ...]:
+        return self.followed.after if self.followed else ()
 
     def encode(self) -> bytes:
         """Canonical bytes: the same manifest is the same object."""

@@ -6,9 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from bucket import layout
-from bucket.manifest import BlockEntry, FileEntry, Manifest, Quarantined, Recipe
+from bucket.manifest import BlockEntry, FileEntry, FollowedReplicas, Manifest, Quarantined, Recipe
 from consumers.block_meta import describe_block
+from consumers.following import digest
 from consumers.head import Head
 from consumers.naming import BlockIdentity
 from consumers.segment import Poison, Segment
@@ -50,6 +53,7 @@ class Builder:
         blocks = list(self._pool.map(build, segment.windows()))
         if segment.ended_by is None:
             raise ValueError(f"segment has not ended: partition={segment.partition} start={segment.start}")
+        followed = FollowedReplicas(segment.followed_before, segment.followed_after)
         manifest = Manifest(
             log_id=segment.log_id,
             partition=segment.partition,
@@ -67,6 +71,7 @@ class Builder:
                 for poison in segment.poison
             ),
             gap=segment.gap,
+            followed=followed if followed.before or followed.after else UNSET,
         )
         return BuiltSegment(manifest, blocks, segment.poison)
 
@@ -77,7 +82,14 @@ class Builder:
     def _build_block(self, segment: Segment, directory: Path, part: tuple[str, Head, int]) -> BuiltBlock:
         tenant, head, window = part
         identity = BlockIdentity(
-            segment.log_id, segment.partition, segment.start, segment.end, tenant, window, self._digest
+            segment.log_id,
+            segment.partition,
+            segment.start,
+            segment.end,
+            tenant,
+            window,
+            self._digest,
+            digest(segment.followed_before),
         )
         ulid = identity.ulid(segment.last_append_time)
         block = directory / ulid

@@ -9,7 +9,7 @@ from tsdb.chunk import SeriesChunks
 from tsdb.matcher import Matcher
 
 class Counts(NamedTuple):
-    """Samples of one head so far: appended = stored + duplicate + sum(rejected.values()), once sealed.
+    """Samples of one head so far: appended = stored + duplicate + deduplicated + sum(rejected.values()), once sealed.
 
     Until `finish`, samples that came out of order count as stored; finishing moves those that turn out to be repeats.
     """
@@ -21,6 +21,8 @@ class Counts(NamedTuple):
     rejected: dict[str, int]
     exemplars: int
     metadata: int
+    deduplicated: int = 0
+    """Of records that were left out."""
 
 class Bounds(NamedTuple):
     """Judged against a record's append time, in ms; a little wider than the gateway's own."""
@@ -44,6 +46,11 @@ class Head:
         Raises:
             InvalidData: not a WriteRequest with canonical labels; the head is as it was.
             MemoryError: the head is as it was.
+        """
+    def leave_out(self, value: Buffer) -> None:
+        """Counts a record and all its samples, as `deduplicated`, and stores nothing of it.
+
+        Raises as `append`; labels are not looked at.
         """
     def finish(self) -> Counts:
         """Sorts in what came out of order, decides duplicates; no append may follow. May be called twice."""

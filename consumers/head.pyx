@@ -21,7 +21,7 @@ from consumers.seal cimport seal_window
 from consumers.selection cimport selection_open
 from consumers.store cimport (
     DUPLICATE_TIMESTAMP, OUT_OF_BOUNDS_FUTURE, OUT_OF_BOUNDS_PAST, REFUSALS, Store, Tally, TOO_MANY_WINDOWS,
-    store_bytes, store_close, store_settle, store_take
+    store_bytes, store_close, store_leave_out, store_settle, store_take
 )
 from tsdb.block_writer cimport BlockWriter
 from wire.canonical cimport (
@@ -30,7 +30,12 @@ from wire.canonical cimport (
 
 from forebay.errors import InvalidData
 
-Counts = namedtuple("Counts", "records appended stored duplicate rejected exemplars metadata", module="consumers.head")
+Counts = namedtuple(
+    "Counts",
+    "records appended stored duplicate rejected exemplars metadata deduplicated",
+    defaults=(0,),
+    module="consumers.head",
+)
 Bounds = namedtuple("Bounds", "max_age max_future max_windows", module="consumers.head")
 
 cdef int64_t MS_LIMIT = <int64_t>1 << 60  # of settings: sums with a time stay within 64 bits
@@ -88,11 +93,19 @@ cdef class Head:
         cdef Py_buffer view
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
         try:
-            self._append(<const uint8_t*>view.buf, view.len, append_time)
+            self._take(<const uint8_t*>view.buf, view.len, append_time, True)
         finally:
             PyBuffer_Release(&view)
 
-    cdef int _append(self, const uint8_t* data, size_t size, int64_t append_time) except -1:
+    def leave_out(self, value):
+        cdef Py_buffer view
+        PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+        try:
+            self._take(<const uint8_t*>view.buf, view.len, 0, False)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef int _take(self, const uint8_t* data, size_t size, int64_t append_time, bint stored) except -1:
         cdef Record record
         cdef bint late = False
         cdef size_t at
@@ -103,8 +116,10 @@ cdef class Head:
             if status == RECORD_OK:
                 PyThread_acquire_lock(self._lock, WAIT_LOCK)
                 late = self._finished
-                if not late:
+                if not late and stored:
                     status = store_take(&self._store, &record, append_time)
+                elif not late:
+                    store_leave_out(&self._store, &record)
                 PyThread_release_lock(self._lock)
             at = record.at - data
             record_free(&record)
@@ -137,7 +152,8 @@ cdef class Head:
             PyThread_release_lock(self._lock)
         rejected = {REFUSAL_NAMES[i]: tally.rejected[i] for i in range(REFUSALS) if tally.rejected[i]}
         return Counts(
-            tally.records, tally.appended, tally.stored, tally.duplicate, rejected, tally.exemplars, tally.metadata
+            tally.records, tally.appended, tally.stored, tally.duplicate, rejected, tally.exemplars, tally.metadata,
+            tally.deduplicated
         )
 
     @property

@@ -36,6 +36,11 @@ class ConsumerMetrics:
             ["reason"],
             registry=registry,
         )
+        self.failovers = Counter(
+            "forebay_consumer_failovers",
+            "How often another replica of an HA pair was followed, in published segments: once for each partition.",
+            registry=registry,
+        )
         self.segments = Counter(
             "forebay_consumer_segments", "Segments published, by why they ended.", ["ended_by"], registry=registry
         )
@@ -104,7 +109,7 @@ class ConsumerMetrics:
         for ended_by in ENDED_BY:
             self.segments.labels(ended_by)
 
-    def count_manifest(self, manifest: Manifest, *, ours: bool) -> None:
+    def count_manifest(self, manifest: Manifest, *, failovers: int, ours: bool) -> None:
         """Adds what a segment became; of an adopted one only that it was, since another counted it."""
         if not ours:
             self.adopted.inc()
@@ -114,6 +119,7 @@ class ConsumerMetrics:
         self.quarantined.inc(len(manifest.quarantined))
         if manifest.gap:
             self.lost_offsets.inc(manifest.gap[1] - manifest.gap[0])
+        self.failovers.inc(failovers)
         for ledger in manifest.ledger.values():
             self._count_ledger(ledger)
 

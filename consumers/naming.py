@@ -17,11 +17,16 @@ class BlockIdentity(NamedTuple):
     tenant: str
     window: int
     recipe_digest: str
+    followed_digest: str = ""
+    """Of the replicas of HA pairs that the segment begins with; empty where there are none."""
 
     def digest(self) -> bytes:
-        """SHA-256 over the fields in order: text as big-endian 32-bit length and UTF-8, numbers as signed 64 bits."""
+        """SHA-256 over the fields in order: text as big-endian 32-bit length and UTF-8, numbers as signed 64 bits.
+
+        An empty `followed_digest` is left out.
+        """
         sha256 = hashlib.sha256()
-        for field in self:
+        for field in self if self.followed_digest else self[:-1]:
             if isinstance(field, str):
                 text = field.encode()
                 sha256.update(struct.pack(">I", len(text)))

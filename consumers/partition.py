@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from broker.log import Record
-from bucket.manifest import EndedBy, Manifest
+from bucket.manifest import EndedBy, Followed, Manifest
 from consumers.retry import Backoff
 from consumers.sealing import Sealing
 from consumers.segment import Segment
@@ -20,7 +20,7 @@ class Partition:
     def __init__(
         self,
         number: int,
-        open_segment: Callable[[int, int], Segment],
+        open_segment: Callable[[int, int, tuple[Followed, ...]], Segment],
         seal: Callable[[Segment], Sealing],
         backoff: Backoff,
     ) -> None:
@@ -47,6 +47,7 @@ class Partition:
         """As last observed."""
         self.open: Segment | None = None
         self.sealing: Sealing | None = None
+        self._followed: tuple[Followed, ...] = ()
         self._open_segment = open_segment
         self._seal = seal
 
@@ -93,6 +94,7 @@ class Partition:
         self.last = last
         self.goal = self.end_offset = end_offset
         self.position = last.end if last else 0
+        self._followed = last.followed_after if last else ()
         self.located = True
         self.failing = ""
 
@@ -109,7 +111,7 @@ class Partition:
                 return False
             segment = None
         if segment is None:
-            segment = self.open = self._open_segment(self.number, self.position)
+            segment = self.open = self._open_segment(self.number, self.position, self._followed)
         ended = segment.append(record)
         self.position = record.offset + 1
         if ended:
@@ -121,20 +123,23 @@ class Partition:
         if self.open is None:
             raise ValueError(f"no segment is open: partition={self.number}")
         self.open.ended_by = ended_by
+        self._followed = self.open.followed_after
         self._seal_next()
         return self.open is None
 
     def settle(self, standing: Manifest) -> None:
         """The segment being sealed is done, as this manifest says, which may be another's.
 
-        One that ends elsewhere moves `position` there, and takes the open segment with it.
+        One that ends elsewhere, or followed other replicas up to the same end, moves `position` there, and takes the
+        open segment with it.
         """
         if self.sealing is None:
             raise ValueError(f"no segment is being sealed: partition={self.number}")
         ours = self.sealing.segment
-        if standing.end != ours.end:
+        if (standing.end, standing.followed_after) != (ours.end, ours.followed_after):
             self.open = None
             self.position = standing.end
+            self._followed = standing.followed_after
             self.adrift = True
         self.last = standing
         self.sealing = None

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from bucket.manifest import Recipe
+from msgspec import UNSET
+
+from bucket.manifest import HaRecipe, Recipe
 from consumers.settings import WINDOW, BoundSettings, SegmentSettings
 from forebay.errors import Fatal
 
@@ -11,9 +13,16 @@ BUILDER_VERSION = 1
 
 
 def make_recipe(
-    segment: SegmentSettings, bounds: BoundSettings, external_labels: Mapping[str, str], tenant_label: str
+    segment: SegmentSettings,
+    bounds: BoundSettings,
+    external_labels: Mapping[str, str],
+    tenant_label: str,
+    ha: HaRecipe | None = None,
 ) -> Recipe:
-    """Raises Fatal where an external label has the tenant label's name: tenants could not be told apart."""
+    """`ha` is None where no HA pair is deduplicated.
+
+    Raises Fatal where an external label has the tenant label's name: tenants could not be told apart.
+    """
     if tenant_label in external_labels:
         raise Fatal(
             f"external label has the tenant label's name: label={tenant_label}",
@@ -29,4 +38,5 @@ def make_recipe(
         max_age=int(bounds.max_age),
         max_future=int(bounds.max_future),
         max_windows=bounds.max_windows,
+        ha=UNSET if ha is None else ha,
     )

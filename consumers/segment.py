@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from broker.log import Record
-from broker.record import check_version, tenant_of
-from bucket.manifest import EndedBy, Ledger, Recipe
+from broker.record import check_version, replica_of, tenant_of
+from bucket.manifest import EndedBy, Followed, Ledger, Recipe
 from consumers.cutter import Cutter
+from consumers.following import Following
 from consumers.head import Bounds, Head
 from forebay.errors import Fatal, InvalidData
 from wire.hashing import tenant_seed
@@ -31,7 +32,17 @@ class UnbalancedLedger(Fatal):
 class Segment:
     """Records [start, end) of one partition. Appended to by one thread; `heads` may be read from any."""
 
-    def __init__(self, log_id: str, partition: int, start: int, cutter: Cutter, new_head: HeadFactory) -> None:
+    def __init__(
+        self,
+        log_id: str,
+        partition: int,
+        start: int,
+        *,
+        cutter: Cutter,
+        following: Following,
+        new_head: HeadFactory,
+    ) -> None:
+        """`following` is in the state that the segment before ended in, which its manifest holds."""
         self.log_id = log_id
         self.partition = partition
         self.start = start
@@ -45,6 +56,8 @@ class Segment:
         self.last_append_time = 0
         self.end = start
         self.ended_by: EndedBy | None = None
+        self.followed_before = following.before
+        self._following = following
         self._cutter = cutter
         self._new_head = new_head
 
@@ -57,6 +70,16 @@ class Segment:
     def mark(self) -> int | None:
         """As `Cutter.mark`."""
         return self._cutter.mark
+
+    @property
+    def followed_after(self) -> tuple[Followed, ...]:
+        """The replicas that the next segment begins with."""
+        return self._following.at(self.last_append_time)
+
+    @property
+    def failovers(self) -> int:
+        """As `Following.failovers`."""
+        return self._following.failovers
 
     def ends_before(self, record: Record) -> EndedBy | None:
         """Why the record belongs to the next segment; None where it belongs to this one."""
@@ -95,8 +118,14 @@ class Segment:
         held = 0 if head is None else head.memory_bytes
         if head is None:
             head = self._new_head(tenant)
-        head.append(record.value, record.append_time)  # InvalidData leaves no empty head behind
-        self.heads[tenant] = head
+        replica = replica_of(record)
+        if replica is None or self._following.takes(tenant, replica, record.append_time):
+            head.append(record.value, record.append_time)
+            if replica is not None:
+                self._following.saw(tenant, replica, record.append_time)
+        else:
+            head.leave_out(record.value)
+        self.heads[tenant] = head  # InvalidData leaves no empty head behind
         self.memory_bytes += head.memory_bytes - held
 
     def idle_after(self, now: int, grace: int) -> bool:
@@ -121,14 +150,25 @@ class Segment:
                 yield tenant, head, window
 
 
-def open_segment(log_id: str, partition: int, start: int, recipe: Recipe) -> Segment:
-    """An empty segment by this recipe."""
+def open_segment(log_id: str, partition: int, start: int, recipe: Recipe, followed: tuple[Followed, ...]) -> Segment:
+    """An empty segment by this recipe.
+
+    `followed` decides bytes too: what the manifest of this very segment says was followed before it, if it stands, or
+    what the one before says was followed after it; empty at a chain's beginning.
+    """
     bounds = Bounds(recipe.max_age, recipe.max_future, recipe.max_windows)
 
     def new_head(tenant: str) -> Head:
         return Head(seed=tenant_seed(tenant.encode()), window_ms=recipe.window, bounds=bounds)
 
-    return Segment(log_id, partition, start, Cutter(recipe.segment_interval, recipe.segment_max_bytes), new_head)
+    return Segment(
+        log_id,
+        partition,
+        start,
+        cutter=Cutter(recipe.segment_interval, recipe.segment_max_bytes),
+        following=Following(recipe.ha or None, followed),
+        new_head=new_head,
+    )
 
 
 def _ledger(head: Head) -> Ledger:
@@ -141,4 +181,5 @@ def _ledger(head: Head) -> Ledger:
         rejected={reason: samples for reason, samples in sorted(counts.rejected.items()) if samples},
         exemplars=counts.exemplars,
         metadata=counts.metadata,
+        deduplicated=counts.deduplicated,
     )

@@ -21,6 +21,7 @@ cdef struct Tally:
     uint64_t appended
     uint64_t stored
     uint64_t duplicate
+    uint64_t deduplicated
     uint64_t rejected[REFUSALS]
     uint64_t exemplars
     uint64_t metadata
@@ -41,6 +42,9 @@ cdef struct Store:
 
 cdef int store_take(Store* s, Record* r, int64_t append_time) noexcept nogil
 """Appends a parsed record: RECORD_OK, or RECORD_NO_MEMORY or a reason of `wire.canonical`; the store is then as it was."""
+
+cdef void store_leave_out(Store* s, const Record* r) noexcept nogil
+"""Counts a parsed record and stores nothing of it."""
 
 cdef int store_settle(Store* s) noexcept nogil
 """Sorts all late samples in; nothing may be taken afterwards. -1: no memory; call again, it goes on where it stopped."""

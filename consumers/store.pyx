@@ -142,6 +142,13 @@ cdef inline int64_t _above(int64_t t, int64_t distance, int64_t window_ms) noexc
     return t + distance if t <= highest - distance else highest
 
 
+cdef inline void _count(Store* s, const Record* r) noexcept nogil:
+    s.tally.records += 1
+    s.tally.appended += r.samples_count
+    s.tally.exemplars += r.exemplars
+    s.tally.metadata += r.metadata
+
+
 cdef void _append(Store* s, Record* r, int64_t append_time) noexcept nogil:
     cdef int64_t earliest = _below(append_time, s.max_age, s.window_ms)
     cdef int64_t latest = _above(append_time, s.max_future, s.window_ms)
@@ -190,10 +197,7 @@ cdef void _append(Store* s, Record* r, int64_t append_time) noexcept nogil:
                 s.tally.duplicate += 1
             else:
                 s.tally.rejected[DUPLICATE_TIMESTAMP] += 1
-    s.tally.records += 1
-    s.tally.appended += r.samples_count
-    s.tally.exemplars += r.exemplars
-    s.tally.metadata += r.metadata
+    _count(s, r)
 
 
 cdef int store_take(Store* s, Record* r, int64_t append_time) noexcept nogil:
@@ -209,6 +213,11 @@ cdef int store_take(Store* s, Record* r, int64_t append_time) noexcept nogil:
         return status
     _append(s, r, append_time)
     return RECORD_OK
+
+
+cdef void store_leave_out(Store* s, const Record* r) noexcept nogil:
+    _count(s, r)
+    s.tally.deduplicated += r.samples_count
 
 
 cdef int store_settle(Store* s) noexcept nogil:

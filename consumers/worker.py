@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from broker.log import Listener, Record, Subscription
 from bucket.bucket import Bucket
-from bucket.manifest import Manifest, Recipe
+from bucket.manifest import Followed, Manifest, Recipe
 from bucket.manifests import ManifestStore
 from consumers.assignment import Assignment
 from consumers.builder import Builder
@@ -141,10 +141,10 @@ class Consumer:
         backoff = Backoff(self._settings.retry_min.seconds, self._settings.retry_max.seconds)
         return Partition(number, self._open_segment, self._sealer.start, backoff)
 
-    def _open_segment(self, number: int, start: int) -> Segment:
+    def _open_segment(self, number: int, start: int, followed: tuple[Followed, ...]) -> Segment:
         if self._assignment is None:
             raise ValueError("no partition is assigned before the group is joined")
-        return open_segment(self._assignment.subscription.log_id, number, start, self._recipe)
+        return open_segment(self._assignment.subscription.log_id, number, start, self._recipe, followed)
 
     def _join(self) -> None:
         self._assignment = Assignment(
@@ -199,14 +199,14 @@ class Consumer:
                 continue
             standing, ours = sealing.result.result()
             partition.settle(standing)
-            self._account(standing, ours=ours)
+            self._account(standing, sealing.segment.failovers, ours=ours)
             try:
                 assignment.subscription.commit(partition.number, standing.end)
             except Retryable as error:  # advisory: the next segment's commit says it too
                 self._metrics.log_failures.inc()
                 self._logger.warning("offset is not committed", partition=partition.number, error=str(error))
 
-    def _account(self, standing: Manifest, *, ours: bool) -> None:
+    def _account(self, standing: Manifest, failovers: int, *, ours: bool) -> None:
         fields = {
             "partition": standing.partition,
             "start": standing.start,
@@ -214,7 +214,7 @@ class Consumer:
             "ended_by": standing.ended_by,
             "blocks": len(standing.blocks),
         }
-        self._metrics.count_manifest(standing, ours=ours)
+        self._metrics.count_manifest(standing, failovers=failovers, ours=ours)
         if ours:
             self._logger.info("segment published", **fields)
         else:

@@ -1,7 +1,7 @@
 import pytest
 
 from broker.log import Headers, Record
-from broker.record import UnsupportedRecord, check_version, new_headers, tenant_of
+from broker.record import Replica, UnsupportedRecord, check_version, new_headers, replica_of, tenant_of
 from forebay.errors import Fatal, InvalidData
 
 
@@ -11,9 +11,14 @@ def record(headers: Headers = (), key: bytes = b"tenant") -> Record:
 
 def test_new_headers_can_be_read_back() -> None:
     assert new_headers() == (("forebay-version", b"1"),)
-    assert new_headers("replica-é") == (("forebay-version", b"1"), ("forebay-replica", "replica-é".encode()))
+    named = (("forebay-cluster", b"eu1"), ("forebay-replica", "replica-é".encode()))
+    assert new_headers(Replica("eu1", "replica-é")) == (("forebay-version", b"1"), *named)
     check_version(record(new_headers()))
-    check_version(record((("traceparent", b"x"), *new_headers("a"))))
+    assert replica_of(record(new_headers())) is None
+    other = (("traceparent", b"x"), *new_headers(Replica("é", "a")))
+    check_version(record(other))
+    assert replica_of(record(other)) == Replica("é", "a")
+    assert replica_of(record(other[::-1])) == Replica("é", "a")
 
 
 @pytest.mark.parametrize("version", [b"2", b"17", b"999999999"])
@@ -42,3 +47,18 @@ def test_tenant_is_the_key() -> None:
     for key in (b"", b"\xff\xfe"):
         with pytest.raises(InvalidData, match="partition=1 offset=2"):
             tenant_of(record(key=key))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("forebay-replica", b"a"),),
+        (("forebay-cluster", b"a"),),
+        (("forebay-cluster", b"a"), ("forebay-replica", b"a"), ("forebay-replica", b"a")),
+        (("forebay-cluster", b"a"), ("forebay-cluster", b"a")),
+        *((("forebay-cluster", b"a"), ("forebay-replica", name)) for name in (b"", b"\xff", b"x" * 257)),
+    ],
+)
+def test_half_a_replica_is_invalid_data(headers: Headers) -> None:
+    with pytest.raises(InvalidData, match="partition=1 offset=2"):
+        replica_of(record((*new_headers(), *headers)))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from broker.log import Listener, Record
-from broker.record import new_headers
+from broker.record import Replica, new_headers
 from forebay.clock import ManualClock
 
 
@@ -14,8 +14,16 @@ class MemoryLog:
         self.partitions: list[list[Record]] = [[] for _ in range(partitions)]
         self.committed: dict[int, int] = {}
 
-    def append(self, partition: int, value: bytes, append_time: int, *, tenant: bytes = b"tenant") -> Record:
-        return self.put(Record(partition, self.end(partition), append_time, tenant, value, new_headers()))
+    def append(
+        self,
+        partition: int,
+        value: bytes,
+        append_time: int,
+        *,
+        tenant: bytes = b"tenant",
+        replica: Replica | None = None,
+    ) -> Record:
+        return self.put(Record(partition, self.end(partition), append_time, tenant, value, new_headers(replica)))
 
     def put(self, record: Record) -> Record:
         self.partitions[record.partition].append(record)

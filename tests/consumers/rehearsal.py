@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from broker.log import Listener
 from bucket.bucket import Bucket
-from bucket.manifest import Manifest
+from bucket.manifest import HaRecipe, Manifest
 from bucket.manifests import ManifestStore
 from consumers.recipe import make_recipe
 from consumers.settings import BoundSettings, ConsumerSettings, SegmentSettings
@@ -44,6 +44,7 @@ class Rehearsal:
             poll_timeout=Duration(1), retry_min=Duration(1), retry_max=Duration(4), drain_timeout=Duration(5000)
         )
         self.external_labels = {"cluster": "eu1"}
+        self.ha: HaRecipe | None = None
         self.registry = CollectorRegistry()
         self.consumer: Consumer
         self.subscription: MemorySubscription
@@ -74,7 +75,7 @@ class Rehearsal:
         self.consumer = Consumer(
             subscribe,
             self.bucket,
-            recipe=make_recipe(self.segment, self.bounds, self.external_labels, "tenant_id"),
+            recipe=make_recipe(self.segment, self.bounds, self.external_labels, "tenant_id", self.ha),
             segment=self.segment,
             settings=self.settings,
             directory=self.directory,

@@ -313,6 +313,38 @@ def test_an_empty_record_and_entries_without_samples_make_no_series() -> None:
     assert (made.series, made.windows()) == (0, [])
 
 
+def test_a_record_left_out_is_counted_and_leaves_nothing_behind() -> None:
+    made = head()
+    made.append(record([Entry(SERIES[0], [(NOW, 5)])]), NOW)
+    held = made.memory_bytes
+    left_out = [Entry(SERIES[0], [(NOW, 5), (NOW + 1, 6)]), Entry(SERIES[1], [(NOW - 10**12, histogram(3))])]
+    made.leave_out(memoryview(record(left_out, exemplars=2, metadata=1)))
+    made.leave_out(b"")
+    with pytest.raises(InvalidData, match="WriteRequest"):
+        made.leave_out(record(left_out)[:-1])
+    assert made.finish() == Counts(3, 4, 1, 0, {}, 4, 1, deduplicated=3)
+    assert (made.series, made.windows(), made.memory_bytes) == (1, [NOW], held)
+    with pytest.raises(ValueError, match="finished"):
+        made.leave_out(b"")
+
+
+@given(st.lists(st.tuples(st.lists(entries, max_size=4), st.booleans()), max_size=4))
+def test_records_left_out_change_nothing_of_the_others(steps: list[tuple[list[Entry], bool]]) -> None:
+    made, alone = head(), head()
+    samples = 0
+    for entries, stored in steps:
+        value = record(entries)
+        if stored:
+            alone.append(value, NOW)
+            made.append(value, NOW)
+        else:
+            made.leave_out(value)
+            samples += sum(len(entry.samples) for entry in entries)
+    found = made.finish()
+    expected = alone.finish()._replace(records=len(steps), appended=alone.counts.appended + samples)
+    assert found == expected._replace(deduplicated=samples)
+
+
 def test_nothing_follows_finish_and_no_block_precedes_it(tmp_path: Path) -> None:
     made = head()
     made.append(record([Entry(SERIES[0], [(NOW, 5)])]), NOW)

@@ -71,6 +71,7 @@ def _head() -> Target:
         for value in values:
             with contextlib.suppress(InvalidData):
                 heads[0].append(value, corpus.NOW)
+                heads[0].leave_out(value)
 
     return target
 
