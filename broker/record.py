@@ -84,6 +84,11 @@ def replica_of(record: Record) -> Replica | None:
     return Replica(cluster, name)
 
 
+def without_replica(headers: Headers) -> Headers:
+    """Of a record that is to be stored whoever is followed."""
+    return tuple((name, value) for name, value in headers if name not in _REPLICA_HEADERS)
+
+
 _REPLICA_HEADERS = (CLUSTER_HEADER, REPLICA_HEADER)
 
 

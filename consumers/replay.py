@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from bucket.bucket import Bucket
-from bucket.manifest import Manifest, Recipe
+from bucket.manifest import Followed, Manifest, Recipe
 from bucket.manifests import ManifestStore
 from consumers.builder import Builder, BuiltSegment
 from consumers.publisher import Publisher
@@ -34,6 +34,8 @@ class Hole(NamedTuple):
 
     start: int
     until: int | None
+    followed: tuple[Followed, ...]
+    """Replicas of HA pairs, as the manifest before says."""
 
 
 class Replay:
@@ -86,14 +88,16 @@ class Replay:
     def _pieces(self, span: Span) -> Iterator[Manifest | Hole]:
         """The chain where it meets the span."""
         at = 0
+        followed: tuple[Followed, ...] = ()
         for manifest in self._manifests.chain(span.log_id, span.partition):
             if manifest.start > at and manifest.start > span.start and at < span.end:
-                yield Hole(at, manifest.start)
+                yield Hole(at, manifest.start, followed)
             if manifest.end > span.start and manifest.start < span.end:
                 yield manifest
             at = max(at, manifest.end)
+            followed = manifest.followed_after
         if at < span.end:
-            yield Hole(at, None)
+            yield Hole(at, None, followed)
 
     def _keep(self, manifest: Manifest) -> SegmentReport:
         """A manifest stands: what it names must be there."""
@@ -127,12 +131,12 @@ class Replay:
 
     def _fill(self, span: Span, hole: Hole) -> Iterator[SegmentReport]:
         """No manifest stands: what the cutter makes of these records is what a consumer would have published."""
-        start = hole.start
+        start, followed = hole.start, hole.followed
         end = span.end if hole.until is None else min(span.end, hole.until)
         while start < end:
             report = SegmentReport(span.log_id, span.partition, start, hole.until or span.end, "missing")
             try:
-                segment = self._log.next(span.partition, start, self._recipe, hole.until)
+                segment = self._log.next(span.partition, start, self._recipe, hole.until, followed)
                 if segment is None:
                     yield msgspec.structs.replace(
                         report, state="open", end=span.end, reason="its segment has not ended: left to the live group"
@@ -141,13 +145,15 @@ class Replay:
             except CannotRebuild as error:
                 yield _refused(report, error)
                 return
-            start = segment.end
+            start, followed = segment.end, segment.followed_after
             if start > span.start:
-                report = self._publish(segment, report)
+                report, standing = self._publish(segment, report)
                 start = report.end
+                followed = standing.followed_after if standing else followed
                 yield report
 
-    def _publish(self, segment: Segment, report: SegmentReport) -> SegmentReport:
+    def _publish(self, segment: Segment, report: SegmentReport) -> tuple[SegmentReport, Manifest | None]:
+        """The manifest that stands now, unless nothing was published."""
         found: list[BlockReport] = []
         adopted: list[Manifest] = []
 
@@ -174,9 +180,10 @@ class Replay:
         try:
             self._build(segment, self._recipe, publish)
         except CannotRebuild as error:
-            return _refused(msgspec.structs.replace(report, blocks=tuple(found)), error)
-        end = adopted[0].end if adopted else segment.end  # another may have been faster, and ended it elsewhere
-        return msgspec.structs.replace(report, end=end, blocks=tuple(found), done=not self._dry_run)
+            return _refused(msgspec.structs.replace(report, blocks=tuple(found)), error), None
+        standing = adopted[0] if adopted else None
+        end = standing.end if standing else segment.end  # another may have been faster, and ended it elsewhere
+        return msgspec.structs.replace(report, end=end, blocks=tuple(found), done=not self._dry_run), standing
 
     def _build(self, segment: Segment, recipe: Recipe, use: Callable[[BuiltSegment], None]) -> None:
         """Builds the segment's blocks on local disk for as long as they are used."""

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from broker.log import LogReader, Record
-from bucket.manifest import Manifest, Recipe
+from bucket.manifest import Followed, Manifest, Recipe
 from consumers.recipe import BUILDER_VERSION
 from consumers.retry import Abandoned
 from consumers.segment import Segment, open_segment
@@ -56,7 +56,8 @@ class ReplayLog:
         Raises as `check`, and UnsupportedRecord, LogUnavailable, Abandoned.
         """
         self.check(manifest)
-        segment = open_segment(manifest.log_id, manifest.partition, manifest.start, manifest.recipe)
+        followed = manifest.followed.before if manifest.followed else ()
+        segment = open_segment(manifest.log_id, manifest.partition, manifest.start, manifest.recipe, followed)
         for record in self._records(manifest.partition, _first(manifest)):
             if record.offset >= manifest.end:
                 break
@@ -64,17 +65,20 @@ class ReplayLog:
         segment.ended_by = manifest.ended_by
         return segment
 
-    def next(self, partition: int, start: int, recipe: Recipe, until: int | None) -> Segment | None:
+    def next(
+        self, partition: int, start: int, recipe: Recipe, until: int | None, followed: tuple[Followed, ...]
+    ) -> Segment | None:
         """The segment that begins at `start`, where no manifest says its end: the cutter decides, as for the group.
 
         None where it is still open: the log ends in it. `until` is where the next manifest begins; a segment that the
-        cutter would end behind it ends there, by "replay". Raises as `standing`.
+        cutter would end behind it ends there, by "replay". `followed` is what the segment before ended with. Raises as
+        `standing`.
         """
         log_id = self.reader.log_id
         oldest = self.reader.start_offset(partition)
         self._check_there(log_id, partition, start, max(start + 1, oldest) if until is None else until)
         now = self._clock.now_ms()  # before the end is seen: Cutter.idle_after
-        segment = open_segment(log_id, partition, start, recipe)
+        segment = open_segment(log_id, partition, start, recipe, followed)
         for record in self._records(partition, start):
             segment.ended_by = segment.ends_before(record)
             if segment.ended_by is None and until is not None and record.offset >= until:

@@ -21,7 +21,7 @@ class Verdict(NamedTuple):
 
 def judge(record: Record, recipe: Recipe, now_ms: int) -> Verdict:
     """Decodes the record as a consumer does; keeps nothing."""
-    segment = open_segment("", record.partition, record.offset, recipe)
+    segment = open_segment("", record.partition, record.offset, recipe, ())
     try:
         segment.append(record._replace(append_time=now_ms))
     except UnsupportedRecord as error:

@@ -15,6 +15,7 @@ from typing import Literal, Self
 from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.open import open_reader, open_writer
 from broker.quarantine import QuarantinedRecord, Settled
+from broker.record import without_replica
 from bucket.bucket import Bucket
 from bucket.manifest import Recipe
 from consumers.quarantine import BucketQuarantine
@@ -61,12 +62,14 @@ class Appender:
     def append(self, record: QuarantinedRecord) -> None:
         """Durable when it returns; its bytes, key and headers as they were. Raises what the log's writer does.
 
+        Only its HA replica is no longer named, or it would be left out where another one is followed by now.
         To the same partition, so that its series stay together. Where this log has fewer, any will do: readers merge
         a series that lies in two.
         """
         writer = self.open()
         partition = record.partition % writer.partitions
-        self._runner.run(self._append(writer, NewRecord(partition, record.key, record.value, record.headers)))
+        headers = without_replica(record.headers)
+        self._runner.run(self._append(writer, NewRecord(partition, record.key, record.value, headers)))
 
     async def _append(self, writer: LogWriter, record: NewRecord) -> None:
         seconds = self._settings.gateway.append_timeout.seconds

@@ -1,7 +1,7 @@
 import pytest
 
 from broker.log import Headers, Record
-from broker.record import Replica, UnsupportedRecord, check_version, new_headers, replica_of, tenant_of
+from broker.record import Replica, UnsupportedRecord, check_version, new_headers, replica_of, tenant_of, without_replica
 from forebay.errors import Fatal, InvalidData
 
 
@@ -19,6 +19,7 @@ def test_new_headers_can_be_read_back() -> None:
     check_version(record(other))
     assert replica_of(record(other)) == Replica("é", "a")
     assert replica_of(record(other[::-1])) == Replica("é", "a")
+    assert without_replica(other) == (("traceparent", b"x"), *new_headers())
 
 
 @pytest.mark.parametrize("version", [b"2", b"17", b"999999999"])

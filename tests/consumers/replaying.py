@@ -30,7 +30,7 @@ def replay(
             reader, clock=ManualClock(now), grace=int(world.segment.grace), stop=stop, advance=lambda _p, _o: None
         ),
         world.bucket,
-        recipe=make_recipe(world.segment, world.bounds, world.external_labels, "tenant_id"),
+        recipe=make_recipe(world.segment, world.bounds, world.external_labels, "tenant_id", world.ha),
         threads=2,
         directory=world.directory / "replay",
         retry=Retry(stop, lambda: Backoff(0.001, 0.001), failed),

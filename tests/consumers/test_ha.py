@@ -15,6 +15,7 @@ from bucket.manifest import Followed, HaRecipe
 from bucket.memory import MemoryBucket
 from tests.consumers.memory_log import MemoryLog
 from tests.consumers.rehearsal import SLOT, START, Rehearsal, objects, one, stored
+from tests.consumers.replaying import replay
 
 TIMEOUT = 10_000
 HA = HaRecipe(failover_timeout=TIMEOUT, max_clusters=3)
@@ -120,6 +121,21 @@ def test_the_segment_that_begins_with_a_followed_replica_has_names_of_its_own(wo
 
 def _key(bucket: Bucket, start: int) -> str:
     return next(info.key for info in bucket.list("forebay/segments/") if info.key.endswith(f"{start:020}.json"))
+
+
+@pytest.mark.parametrize("gone", [["forebay/"], ["0", "forebay/segments/log/0/00000000000000000120"], ["0"]])
+def test_a_replay_follows_whom_the_consumer_followed(world: Rehearsal, gone: list[str]) -> None:
+    pair(world.log, 0, SLOT, B, A)
+    pair(world.log, SLOT, 2 * SLOT, A, B)
+    pair(world.log, 2 * SLOT, 3 * SLOT, A)
+    world.run()
+    expected = objects(world.bucket)
+    for key in [key for key in expected if key.startswith(tuple(gone))]:
+        world.bucket.delete(key)
+    assert all(report.done for report in replay(world) if report.state != "whole")
+    assert {key: data.replace(b'"idle"', b'"mark"') for key, data in objects(world.bucket).items()} == {
+        key: data.replace(b'"idle"', b'"mark"') for key, data in expected.items()
+    }
 
 
 _STEPS = st.lists(

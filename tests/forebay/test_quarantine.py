@@ -14,7 +14,7 @@ from broker.embedded import EmbeddedWriter
 from broker.log import Headers, NewRecord, Record
 from broker.open import open_reader, open_writer
 from broker.quarantine import QuarantinedRecord
-from broker.record import new_headers
+from broker.record import Replica, new_headers
 from broker.settings import BrokerSettings, EmbeddedSettings
 from bucket.filesystem import FilesystemBucket
 from consumers.quarantine import BucketQuarantine
@@ -228,7 +228,7 @@ def test_replay_beside_the_logs_writer_says_what_to_do(desk: Desk) -> None:
 
 def test_replay_appends_what_is_sound_and_leaves_the_rest(desk: Desk) -> None:
     desk.empty_log()
-    poison = desk.put(2, 40, SOUND, headers=(*new_headers(), ("other", b"1")))
+    desk.put(2, 40, SOUND, headers=(*new_headers(Replica("c", "a")), ("other", b"1")))
     desk.put(2, 41, GARBAGE)
     desk.put(3, 42, SOUND, headers=())
     desk.put(6, 43, SOUND)  # the log has four partitions
@@ -240,7 +240,7 @@ def test_replay_appends_what_is_sound_and_leaves_the_rest(desk: Desk) -> None:
     assert text.splitlines()[0] == ("replayed 01234567/2/40: can be decoded: samples=1 exemplars=0 metadata=0")
     assert "left 01234567/2/41: cannot be decoded: " in text
     (appended, other) = desk.in_log(2)
-    assert (appended.key, appended.value, appended.headers) == (b"team-a", SOUND, poison.headers)
+    assert (appended.key, appended.value, appended.headers) == (b"team-a", SOUND, (*new_headers(), ("other", b"1")))
     assert other.value == SOUND
     assert desk.in_log(3) == []
     assert [each.offset for each in desk.quarantine.list()] == [41, 42]
