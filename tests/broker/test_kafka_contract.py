@@ -1,56 +1,26 @@
-"""The contract, kept by a real Kafka."""
+"""The contract, kept by a real Kafka, whatever its groups speak."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
 
-from broker.kafka_group import KafkaSubscription
-from broker.kafka_reader import KafkaReader
-from broker.kafka_writer import KafkaWriter
-from broker.log import Listener
-from broker.settings import KafkaSettings
-from forebay.units import Duration
 from tests.broker.contract import PARTITIONS, LogContract
+from tests.broker.kafka_harness import KafkaHarness, settings_of
 from tests.peers.kafka import KafkaBroker
 
+pytestmark = pytest.mark.peer("kafka-4.1")
 
-class KafkaHarness:
-    """A topic of the test's own."""
-
-    def __init__(self, settings: KafkaSettings) -> None:
-        self.settings = settings
-        self._writers: list[KafkaWriter] = []
-        self._readers: list[KafkaReader | KafkaSubscription] = []
-
-    async def writer(self) -> KafkaWriter:
-        writer = KafkaWriter(self.settings)
-        self._writers.append(writer)
-        return writer
-
-    def reader(self) -> KafkaReader:
-        reader = KafkaReader(self.settings)
-        self._readers.append(reader)
-        return reader
-
-    def subscription(self, group: str, listener: Listener, member: str = "") -> KafkaSubscription:
-        subscription = KafkaSubscription(self.settings, f"{self.settings.topic}-{group}", listener, member)
-        self._readers.append(subscription)
-        return subscription
-
-    async def close(self) -> None:
-        for reader in self._readers:
-            reader.close()
-        for writer in self._writers:
-            await writer.close()
+GROUPS: dict[str, dict[str, object]] = {
+    "cooperative": {},
+    "eager": {"assignment_strategy": "range"},
+    "kip-848": {"group_protocol": "consumer"},
+}
 
 
-@pytest.fixture
-async def harness(kafka: KafkaBroker) -> AsyncIterator[KafkaHarness]:
-    topic = kafka.create_topic(f"contract-{uuid4().hex}", PARTITIONS)
-    harness = KafkaHarness(
-        KafkaSettings(bootstrap_servers=kafka.bootstrap, topic=topic, session_timeout=Duration.parse("6s"))
-    )
+@pytest.fixture(params=GROUPS)
+async def harness(kafka: KafkaBroker, topic_name: str, request: pytest.FixtureRequest) -> AsyncIterator[KafkaHarness]:
+    kafka.create_topic(topic_name, PARTITIONS)
+    harness = KafkaHarness(settings_of(kafka.bootstrap, topic_name, **GROUPS[request.param]))
     yield harness
     await harness.close()
 
