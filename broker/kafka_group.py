@@ -18,6 +18,10 @@ _BATCH = 1000
 _MAX_POLL = 300_000
 """How long, in ms, a member may go without a poll: longer than a bucket's time-outs for all its partitions."""
 
+_HEARTBEAT = 500
+"""In ms: a member learns with its next heartbeat that the group rebalances, and what moves is read by nobody until
+all have."""
+
 
 class LogTruncated(Fatal):
     """The log ends before what was already read of it."""
@@ -136,7 +140,7 @@ class KafkaSubscription:
         if settings.group_protocol == "classic":
             own["partition.assignment.strategy"] = settings.assignment_strategy
             own["session.timeout.ms"] = int(settings.session_timeout)
-            own["heartbeat.interval.ms"] = max(1, min(3_000, settings.session_timeout // 3))
+            own["heartbeat.interval.ms"] = max(1, min(_HEARTBEAT, settings.session_timeout // 3))
         if member:
             own["group.instance.id"] = member
         return client_config(settings, "consumer", own, on_error=self._note)
