@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 KERNELS := $(wildcard wire/*.p[yx]* tsdb/*.p[yx]* consumers/*.p[yx]* query/*.p[yx]*)
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: run test lint bench soak chaos fuzz docs lock clean
+.PHONY: run test lint bench elastic soak chaos fuzz docs lock clean
 
 run: $(VENV)/kernels   ## the main job: everything in one process, on an embedded log and a local bucket in $(DATA)
 	$(BIN)/forebay all-in-one --data.dir=$(DATA)
@@ -30,6 +30,10 @@ bench: $(VENV)/kernels  ## figures with their peers in the same run; docs/perfor
 
 soak chaos: $(VENV)/kernels  ## kill -9 at random moments under load, for ROUNDS rounds
 	$(BIN)/python -m tests.crash --rounds $(or $(ROUNDS),100)
+
+elastic: $(VENV)/kernels ## consumers come and go under load on Kafka and S3, 25 minutes; tables and charts of docs/elastic.md
+	$(BIN)/python -m tests.peers kafka-4.1 versitygw
+	$(BIN)/python -m tests.elastic
 
 fuzz: $(VENV)/kernels  ## hostile bytes into every kernel under AddressSanitizer, for SECONDS
 	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
