@@ -35,6 +35,21 @@ class FileLock:
         """The process id in the lock's file, for messages; "unknown" while it is being written."""
         return path.read_text(errors="replace").strip() or "unknown"
 
+    @classmethod
+    def held_by(cls, path: Path) -> str | None:
+        """Who holds the lock, as `holder` says; None where nobody does. Whoever asks for it just then is told no."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return cls.holder(path)
+        finally:
+            os.close(descriptor)
+        return None
+
     def release(self) -> None:
         """May be called twice."""
         if self._descriptor is not None:

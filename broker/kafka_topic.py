@@ -16,10 +16,10 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, MemberDescription, NewTopic, OffsetSpec, ResourceType
 
 from broker.kafka_client import REQUEST_SECONDS, client_config, log_error, make_client, text
-from broker.log import LogUnavailable
+from broker.log import GroupMember, LogUnavailable
 from broker.settings import KafkaSettings
 from forebay.errors import Fatal, ForebayError
 
@@ -28,6 +28,9 @@ LARGEST_MESSAGE = 1_000_000
 little more."""
 _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID})
 _UNSETTLED = _ABSENT | {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+_NO_COORDINATOR = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+)
 _UNSETTLED_SECONDS = 0.1
 _WANTED = {
     "message.timestamp.type": "LogAppendTime",
@@ -118,6 +121,46 @@ class KafkaTopic:
         if found.error is not None:
             raise log_error(found.error, "asking for the committed offset")
         return found.offset if found.offset >= 0 else None
+
+    def all_committed(self, group: str) -> dict[int, int]:
+        """By partition; no entry where the group has not committed."""
+        found = self._ask_group(
+            lambda: self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS
+            )[group],
+            "asking for committed offsets",
+        )
+        given = found.topic_partitions if found else []
+        return {at.partition: at.offset for at in given if at.topic == self._name and at.offset >= 0}
+
+    def members(self, group: str) -> tuple[GroupMember, ...]:
+        """Of the group, with the partitions of this topic that they have."""
+        found = self._ask_group(
+            lambda: self._admin.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)[group],
+            "describing the group",
+        )
+        return tuple(self._member(member) for member in found.members) if found else ()
+
+    def _ask_group(self, ask: "Callable[[], Future[Answer]]", doing: str) -> Answer | None:
+        """None where there is no such group."""
+        deadline = time.monotonic() + REQUEST_SECONDS
+        while True:
+            try:
+                return self._wait(ask(), doing)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                    return None
+                # A coordinator that is just being made or has moved: the client learns of it by asking.
+                if error.args[0].code() not in _NO_COORDINATOR or time.monotonic() > deadline:
+                    raise log_error(error, doing) from error
+            time.sleep(_UNSETTLED_SECONDS)
+
+    def _member(self, member: MemberDescription) -> GroupMember:
+        # A dynamic member's client id is every other's too: the end of its member id tells them apart.
+        name = member.group_instance_id or f"{member.client_id}-{member.member_id[-6:]}"
+        given = member.assignment.topic_partitions if member.assignment else []
+        partitions = tuple(sorted(at.partition for at in given if at.topic == self._name))
+        return GroupMember(f"{name}@{member.host.lstrip('/')}", partitions)
 
     def _create(self) -> None:
         wanted = self._settings.create_topic

@@ -178,3 +178,32 @@ class Subscription(Protocol):
     def close(self) -> None:
         """Leaves the group; calls `revoked` for what was assigned. May be called twice."""
         ...
+
+
+class GroupMember(NamedTuple):
+    name: str
+    """For people: a process id, or a client's id and host."""
+    partitions: tuple[int, ...]
+    """Ascending."""
+
+
+class GroupDescription(NamedTuple):
+    members: tuple[GroupMember, ...]
+    committed: dict[int, int]
+    """By partition; no entry where nothing was committed."""
+
+    def owner(self, partition: int) -> str | None:
+        """The member that has it; None where none has."""
+        return next((member.name for member in self.members if partition in member.partitions), None)
+
+
+class GroupView(Protocol):
+    """Looks at a consumer group and is no part of it. Thread-safe."""
+
+    def describe(self) -> GroupDescription:
+        """As it is now; a group that nobody ever joined has no members. Blocks. Raises LogUnavailable."""
+        ...
+
+    def close(self) -> None:
+        """May be called twice."""
+        ...

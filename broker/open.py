@@ -4,8 +4,9 @@ from pathlib import Path
 
 from broker.embedded import EmbeddedWriter
 from broker.embedded_group import EmbeddedSubscription
+from broker.embedded_group_view import EmbeddedGroupView
 from broker.embedded_reader import EmbeddedReader
-from broker.log import Listener, LogReader, LogWriter, Subscription
+from broker.log import GroupView, Listener, LogReader, LogWriter, Subscription
 from broker.settings import BrokerSettings
 from forebay.clock import Clock
 
@@ -40,3 +41,12 @@ def open_subscription(
 
         return KafkaSubscription(settings.kafka, group, listener, member)
     return EmbeddedSubscription(directory, group, listener, clock)
+
+
+def open_group(settings: BrokerSettings, directory: Path, group: str) -> GroupView:
+    """Asks nobody yet. Raises Fatal."""
+    if settings.type == "kafka":
+        from broker.kafka_group_view import KafkaGroupView  # noqa: PLC0415 - as above
+
+        return KafkaGroupView(settings.kafka, group)
+    return EmbeddedGroupView(directory, group)

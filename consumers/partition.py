@@ -77,6 +77,7 @@ class Partition:
             end_offset=self.end_offset,
             lag=max(0, self.end_offset - self.position),
             open_start=segment.start if segment else None,
+            oldest_append_time=next((held.first_append_time for held in segments if held.records), None),
             records=sum(held.records for held in segments),
             samples=sum(head.counts.appended for head in heads),
             series=sum(head.series for head in heads),

@@ -14,6 +14,8 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     """Records not yet taken."""
     open_start: int | None
     """First offset of the open segment; None where none is open."""
+    oldest_append_time: int | None
+    """Of the first record of these segments, ms; None where they hold none."""
     records: int
     samples: int
     series: int

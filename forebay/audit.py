@@ -17,6 +17,7 @@ from forebay.exit_codes import FAILED, OK, START_FAILED
 from forebay.flags import Flags
 from forebay.parts import bucket_settings
 from forebay.settings import Settings
+from forebay.units import rough
 
 _HEADS = ("log", "partition", "segments", "offsets", "records", "samples", "stored", "duplicate", "rejected", "blocks")
 _NOTES_OF_A_KIND = 10
@@ -78,20 +79,12 @@ def _notes(notes: Sequence[Note]) -> str:
     for each in notes:
         seen[each.code] += 1
         if seen[each.code] <= _NOTES_OF_A_KIND:
-            age = "" if each.age is None else f" (written {_ago(each.age)} ago)"
+            age = "" if each.age is None else f" (written {rough(each.age)} ago)"
             text += f"note {each.code}: {each.where}: {each.message}{age}\n"
     for code, count in seen.items():
         if count > _NOTES_OF_A_KIND:
             text += f"note {code}: and {count - _NOTES_OF_A_KIND} more, which --json lists\n"
     return text and "\n" + text
-
-
-def _ago(milliseconds: int) -> str:
-    """In the largest unit of which it has two or more."""
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000)):
-        if milliseconds >= 2 * size:
-            return f"{milliseconds // size}{unit}"
-    return f"{max(0, milliseconds) // 1000}s"
 
 
 def _verdict(report: AuditReport) -> str:

@@ -1,6 +1,7 @@
 """Flags: dotted like Prometheus'. A flag given wins over the settings file."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ _ROLES = {
 _EXIT_CODES = """exit codes:
   0  ended as asked
   1  failed at run time; audit: a discrepancy was found; quarantine: something was left undone;
-     replay: something cannot be built
+     replay: something cannot be built; status: something is wrong
   2  flags or settings are wrong
   3  could not start: address, log or bucket
 """
@@ -39,6 +40,8 @@ class Flags(NamedTuple):
     deep: bool = False
     quarantine: QuarantineFlags = QuarantineFlags()
     replay: ReplayFlags = ReplayFlags()
+    urls: Sequence[str] | None = None
+    watch: bool = False
 
 
 def parse_flags(arguments: list[str]) -> Flags:
@@ -85,6 +88,19 @@ def make_parser() -> argparse.ArgumentParser:
     audit.add_argument("--deep", action="store_true", help="read every object and compare its SHA-256 (slow)")
     add_quarantine(commands, _command)
     add_replay(commands, _command)
+    status = _command(
+        commands, "status", "Tell how far log, consumers and bucket are, by partition; 1 where something is wrong."
+    )
+    status.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    status.add_argument("--watch", action="store_true", help="look again every 2 seconds, until interrupted")
+    status.add_argument(
+        "--url",
+        dest="urls",
+        metavar="URL",
+        type=_url,
+        action="append",
+        help="a consumer to ask what it holds, such as http://127.0.0.1:9203; may be repeated (default: status.urls)",
+    )
     return parser
 
 
@@ -135,6 +151,15 @@ def _command(
 def _of(prefix: str, given: dict[str, Any]) -> dict[str, Any]:
     """Takes the flags out that are of one command alone."""
     return {name.removeprefix(prefix): given.pop(name) for name in list(given) if name.startswith(prefix)}
+
+
+def _url(text: str) -> str:
+    from forebay.settings import check_url  # noqa: PLC0415 - as for addresses
+
+    try:
+        return check_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _address(text: str) -> str:

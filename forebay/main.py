@@ -8,7 +8,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from forebay import all_in_one, audit, check_config, compactor_role, consumer_role, gateway_role, quarantine, replay
+from forebay import (
+    all_in_one,
+    audit,
+    check_config,
+    compactor_role,
+    consumer_role,
+    gateway_role,
+    quarantine,
+    replay,
+    status_command,
+)
 from forebay.exit_codes import USAGE
 from forebay.flags import Flags, parse_flags
 from forebay.logs import configure_logs
@@ -24,6 +34,7 @@ _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "audit": audit.run,
     "quarantine": quarantine.run,
     "replay": replay.run,
+    "status": status_command.run,
 }
 
 

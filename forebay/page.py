@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from forebay.status import Status
+from forebay.units import rough
 
 _STYLE = """
 :root{color-scheme:light dark;--fg:#16222e;--soft:#5b6b7a;--line:#d8e0e7;--bg:#f7f9fb;--card:#fff;--deep:#0b5a83;
@@ -86,6 +87,7 @@ _PARTITION_HEADS = (
     "series",
     "memory",
     "built to",
+    "not built",
     "last segment",
 )
 _BLOCK_HEADS = ("block", "tenant", "window", "partition", "series", "samples", "size")
@@ -100,12 +102,13 @@ def _partition_cells(row: dict[str, Any]) -> tuple[str, ...]:
         _text(row["partition"]),
         _number(row.get("position")),
         _number(row["end_offset"]),
-        _number(row.get("lag")),
+        _lag(row.get("lag"), row.get("lag_seconds")),
         (_NOTHING if opened is None else f"from {opened:,}, {_number(row.get('samples'))} samples")
         + (f' <span class="{"bad" if row.get("failing") else "soft"}">{_text(state)}</span>' if state else ""),
         _number(row.get("series")),
         _bytes(row.get("memory_bytes")),
         _number(row.get("manifest_end")),
+        _lag(row.get("unpublished"), row.get("unpublished_seconds")),
         f"{_number(last['samples'])} samples to {_when(last['last_append_time'])}, by {_text(last['ended_by'])}"
         if last
         else _NOTHING,
@@ -147,6 +150,10 @@ def _place(name: str, value: str | None) -> str:
 
 def _number(value: int | None) -> str:
     return _NOTHING if value is None else f"{value:,}"
+
+
+def _lag(records: int | None, seconds: float | None) -> str:
+    return _number(records) + (f", {rough(round(seconds * 1000))}" if records and seconds is not None else "")
 
 
 def _bytes(value: int | None) -> str:

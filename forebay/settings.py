@@ -4,6 +4,7 @@ Decoding lives in `forebay.settings_file`; this module only says what there is.
 """
 
 import re
+import urllib.parse
 from typing import Any
 
 import msgspec
@@ -52,6 +53,17 @@ class SelfMetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
             raise ValueError("interval must be above 0")
 
 
+class StatusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `forebay status` looks at besides log and bucket."""
+
+    urls: tuple[str, ...] = ()
+    """Consumers to ask, such as http://consumer-0:9203."""
+
+    def __post_init__(self) -> None:
+        for url in self.urls:
+            check_url(url)
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything; every part has a default."""
 
@@ -68,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     external_labels: dict[str, str] = {}
     web: WebSettings = WebSettings()
     self_metrics: SelfMetricsSettings = SelfMetricsSettings()
+    status: StatusSettings = StatusSettings()
 
     def __post_init__(self) -> None:
         if self.tenancy.label in self.external_labels:
@@ -113,6 +126,14 @@ def host_and_port(address: str) -> tuple[str | None, int]:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"not an address such as :9201 or 127.0.0.1:9201 (got {address!r})")
     return host or None, int(port)
+
+
+def check_url(url: str) -> str:
+    """The URL of a role, without a slash at its end. Raises ValueError."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise ValueError(f"not a URL such as http://127.0.0.1:9203 (got {url!r})")
+    return url.rstrip("/")
 
 
 def effective(value: Any, name: str = "") -> Any:

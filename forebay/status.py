@@ -13,6 +13,7 @@ from bucket.bucket import Bucket
 from bucket.manifest import Manifest
 from bucket.manifests import ManifestStore
 from consumers.status import PartitionStatus
+from forebay.append_times import AppendTimes, age
 from forebay.errors import ForebayError
 from forebay.version import VERSION
 
@@ -39,6 +40,7 @@ class Status:
         self._process = process
         self._open_log = open_log
         self._log: LogReader | None = None
+        self._times: AppendTimes | None = None
         self._bucket = bucket
         self._manifests = ManifestStore(bucket) if bucket else None
         self._consumed = consumed
@@ -87,21 +89,35 @@ class Status:
     def _partitions(self) -> list[dict[str, Any]]:
         if self._open_log is None:
             return []
-        if self._log is None:
+        if self._log is None or self._times is None:
             self._log = self._open_log()
+            self._times = AppendTimes(self._log)
+        log, times = self._log, self._times
         consumed = {status.partition: status for status in (self._consumed() if self._consumed else ())}
-        return [self._partition(self._log, number, consumed.get(number)) for number in range(self._log.partitions)]
+        return [self._partition(log, times, number, consumed.get(number)) for number in range(log.partitions)]
 
-    def _partition(self, log: LogReader, number: int, consumed: PartitionStatus | None) -> dict[str, Any]:
+    def _partition(
+        self, log: LogReader, times: AppendTimes, number: int, consumed: PartitionStatus | None
+    ) -> dict[str, Any]:
+        now_ms = self._process.clock.now_ms()
         row: dict[str, Any] = {"partition": number} | (msgspec.to_builtins(consumed) if consumed else {})
         row["start_offset"] = log.start_offset(number)
         row["end_offset"] = log.end_offset(number)
         if consumed is not None:
             row["lag"] = max(0, row["end_offset"] - consumed.position)
+            row["lag_seconds"] = times.age(number, consumed.position, now_ms) if row["lag"] else 0.0
         if self._manifests is None:
             return row
         newest = self._newest_manifest(self._manifests, log.log_id, number, consumed)
-        row["manifest_end"] = newest.end if newest else 0
+        row["manifest_end"] = manifest_end = newest.end if newest else 0
+        row["unpublished"] = max(0, row["end_offset"] - manifest_end)
+        oldest = consumed.oldest_append_time if consumed else None
+        if not row["unpublished"]:
+            row["unpublished_seconds"] = 0.0
+        elif oldest is not None:
+            row["unpublished_seconds"] = age(oldest, now_ms)
+        else:
+            row["unpublished_seconds"] = times.age(number, manifest_end, now_ms)
         row["last_segment"] = newest and {
             "start": newest.start,
             "end": newest.end,

@@ -81,3 +81,11 @@ def rfc3339(at_ms: int) -> str:
     except (OverflowError, ValueError):
         return f"{at_ms}ms"
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def rough(milliseconds: int) -> str:
+    """A span for people, in the largest unit of which it has two or more."""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000)):
+        if milliseconds >= 2 * size:
+            return f"{milliseconds // size}{unit}"
+    return f"{max(0, milliseconds) // 1000}s"

@@ -7,6 +7,7 @@ import pytest
 
 from broker.embedded import EmbeddedWriter
 from broker.embedded_group import EmbeddedSubscription
+from broker.embedded_group_view import EmbeddedGroupView
 from broker.embedded_reader import EmbeddedReader
 from broker.log import Listener
 from broker.settings import EmbeddedSettings
@@ -48,6 +49,9 @@ class EmbeddedHarness:
         )
         self._readers.append(subscription)
         return subscription
+
+    def group_view(self, group: str) -> EmbeddedGroupView:
+        return EmbeddedGroupView(self.directory, group)
 
     async def close(self) -> None:
         for reader in self._readers:

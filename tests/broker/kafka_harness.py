@@ -1,6 +1,7 @@
 """A topic of the test's own on a real Kafka, and what is opened on it, closed behind the test."""
 
 from broker.kafka_group import KafkaSubscription
+from broker.kafka_group_view import KafkaGroupView
 from broker.kafka_reader import KafkaReader
 from broker.kafka_writer import KafkaWriter
 from broker.log import Listener
@@ -44,6 +45,9 @@ class KafkaHarness:
         subscription = KafkaSubscription(self.settings, self.group_id(group), listener, member)
         self._readers.append(subscription)
         return subscription
+
+    def group_view(self, group: str) -> KafkaGroupView:
+        return KafkaGroupView(self.settings, self.group_id(group))
 
     async def close(self) -> None:
         for reader in self._readers:

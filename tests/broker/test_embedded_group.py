@@ -2,6 +2,7 @@
 
 # ruff: noqa: ASYNC220 - nothing else runs on the event loop while a test waits for a process
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -43,10 +44,14 @@ async def test_a_dead_members_partitions_pass_on(harness: EmbeddedHarness) -> No
     with subprocess.Popen([sys.executable, "-c", _MEMBER, str(harness.directory)], stdout=subprocess.PIPE) as member:
         assert member.stdout is not None
         assert member.stdout.readline() == b"[(0, 1, 2, 3)]\n"
+        view = harness.group_view("group")
+        assert view.describe().members == ((f"pid {member.pid}", (0, 1, 2, 3)),)
         heir = harness.subscription("group", Recorder())
         assert heir.poll(0.7, MANY) == []
         member.kill()
+    assert view.describe().members == ()
     assert len(poll_all(heir, 4)) == 4
+    assert view.describe().owner(3) == f"pid {os.getpid()}"
 
 
 async def test_a_listener_that_fails_is_asked_again(harness: EmbeddedHarness) -> None:

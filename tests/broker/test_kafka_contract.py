@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.broker.contract import PARTITIONS, LogContract
+from tests.broker.group_contract import GroupViewContract
 from tests.broker.kafka_harness import KafkaHarness, settings_of
 from tests.peers.kafka import KafkaBroker
 
@@ -26,4 +27,8 @@ async def harness(kafka: KafkaBroker, topic_name: str, request: pytest.FixtureRe
 
 
 class TestKafkaLog(LogContract):
+    pass
+
+
+class TestKafkaGroupView(GroupViewContract):
     pass

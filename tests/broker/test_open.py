@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from broker.log import NewRecord
-from broker.open import open_reader, open_subscription, open_writer
+from broker.open import open_group, open_reader, open_subscription, open_writer
 from broker.settings import BrokerSettings, CreateTopic, KafkaSettings
 from forebay.clock import SystemClock
 from tests.broker.contract import Recorder, poll_all, read_all, values
@@ -15,6 +15,7 @@ async def test_opens_the_embedded_log(tmp_path: Path) -> None:
     reader = open_reader(settings, tmp_path / "log")
     subscription = open_subscription(settings, tmp_path / "log", "group", Recorder(), SystemClock())
     assert values(read_all(reader, 3)) == values(poll_all(subscription, 1)) == [b"x"]
+    assert open_group(settings, tmp_path / "log", "group").describe().owner(3)
     subscription.close()
     reader.close()
     await writer.close()
@@ -33,6 +34,7 @@ async def test_opens_kafka(kafka: KafkaBroker, topic_name: str, tmp_path: Path) 
     reader = open_reader(settings, tmp_path)
     subscription = open_subscription(settings, tmp_path, topic_name, Recorder(), SystemClock(), member="one")
     assert values(read_all(reader, 2)) == values(poll_all(subscription, 1)) == [b"x"]
+    assert open_group(settings, tmp_path, topic_name).describe().owner(2) == "one@127.0.0.1"
     subscription.close()
     reader.close()
     await writer.close()

@@ -7,6 +7,7 @@ from typing import Any
 from tests.bucket.s3_servers import versitygw_server
 from tests.e2e.forebay import ForebayServer, audit
 from tests.faults.client import Client
+from tests.forebay.server import run
 from tests.peers.kafka import KafkaBroker
 from tests.peers.recipes import Recipe
 
@@ -49,10 +50,17 @@ def test_two_gateways_and_two_consumers(
                 ]
                 assert held[0] | held[1] == set(range(6))
                 assert not held[0] & held[1]
+                told = run("status", f"--config.file={one.settings_file}", f"--data.dir={tmp_path}", f"--url={one.url}")
+                assert (told.returncode, told.stdout.count("forebay-consumer-")) == (0, 6), told.stdout + told.stderr
+                assert one.url in told.stdout
                 promised = clients[0].promised | clients[1].promised
                 assert promised
                 assert Client(one.url, "team-a").read(__name__="faults") == promised
                 code, report = audit(one.settings_file, one.data, "--deep")
                 assert code == 0, report
                 assert one.stop() == two.stop() == 0
+            assert clients[0].send(series=50).status == 204
+            told = run("status", f"--config.file={first.settings_file}", f"--data.dir={tmp_path}")
+            assert told.returncode == 1, told.stdout + told.stderr
+            assert "no consumer has it, and records wait: records=1" in told.stdout
             assert first.stop() == second.stop() == 0

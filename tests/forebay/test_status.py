@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from broker.embedded import EmbeddedWriter
 from broker.log import LogUnavailable, NewRecord
 from broker.open import open_reader, open_writer
 from broker.record import new_headers
-from broker.settings import BrokerSettings
+from broker.settings import BrokerSettings, EmbeddedSettings
 from bucket.bucket import BucketUnavailable
 from bucket.manifest import BlockEntry, FileEntry, Manifest, Recipe
 from bucket.manifests import ManifestStore
 from bucket.memory import MemoryBucket
+from consumers.status import PartitionStatus
 from forebay.clock import ManualClock, SystemClock
 from forebay.readiness import Readiness
 from forebay.status import Status
@@ -87,6 +89,55 @@ async def test_how_far_log_and_manifests_are(process: types.SimpleNamespace, log
     assert [block["ulid"][-1] for block in gathered["blocks"]] == ["2", "0"]
     assert gathered["blocks"][0]["bytes"] == 30
     status.close()
+
+
+async def test_how_long_records_wait(process: types.SimpleNamespace, tmp_path: Path) -> None:
+    clock = process.clock
+    writer = EmbeddedWriter(EmbeddedSettings(), tmp_path, clock)
+    for _ in range(4):
+        await writer.append([NewRecord(0, b"a", b"x", new_headers())])
+        clock.advance(10)
+    bucket = MemoryBucket()
+    ManifestStore(bucket).create(manifest(writer.log_id, 0, 1))
+    held: list[PartitionStatus] = []
+    status = Status(
+        process,  # type: ignore[arg-type]
+        open_log=lambda: open_reader(BrokerSettings(), tmp_path),
+        bucket=bucket,
+        consumed=lambda: held,
+    )
+    row, idle = (await status.gather())["partitions"][:2]
+    assert (row["unpublished"], row["unpublished_seconds"], "lag" in row) == (3, 30.0, False)
+    assert (idle["unpublished"], idle["unpublished_seconds"]) == (0, 0.0)
+    held += [consumed(position=3, last_end=1, oldest_append_time=clock.now_ms() - 29_000)]
+    row = (await status.gather())["partitions"][0]
+    assert (row["lag"], row["lag_seconds"], row["unpublished_seconds"]) == (1, 10.0, 29.0)
+    held[:] = [consumed(position=4, last_end=1, oldest_append_time=None)]
+    row = (await status.gather())["partitions"][0]
+    assert (row["lag"], row["lag_seconds"], row["unpublished_seconds"]) == (0, 0.0, 30.0)
+    status.close()
+    await writer.close()
+
+
+def consumed(*, position: int, last_end: int | None, oldest_append_time: int | None) -> PartitionStatus:
+    return PartitionStatus(
+        partition=0,
+        position=position,
+        end_offset=position,
+        lag=0,
+        open_start=None,
+        oldest_append_time=oldest_append_time,
+        records=0,
+        samples=0,
+        series=0,
+        memory_bytes=0,
+        sealing=False,
+        paused=False,
+        failing="",
+        last_end=last_end,
+        last_append_time=None,
+        last_blocks=0,
+    )
 
 
 async def test_a_log_that_is_not_there_yet_is_asked_for_again(
