@@ -1,7 +1,8 @@
-"""`make elastic`: consumers go 1 -> 4 -> 2 -> 3 -> 1 under constant load on a real Kafka and a real S3 server.
+"""`make elastic`: consumers come and go under constant load on a real Kafka and a real S3 server.
 
-Four runs: dynamic and static members, each scaled down by SIGTERM and by kill -9. Prints the tables of docs/elastic.md
-and writes a chart of each run. Exit code 1 where a request failed, or a sample is not in a block exactly once.
+They go 1 -> 4 -> 2 -> 3 -> 1, and one of three is restarted. Four runs: dynamic and static members, ended by SIGTERM or
+kill -9. Prints the tables of docs/elastic.md and writes a chart of each run. Exit code 1 where a request failed,
+or a sample is not in a block exactly once.
 """
 
 import argparse
@@ -25,7 +26,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.elastic", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--consumers", type=int, nargs="+", default=list(Plan.consumers), help="the plan")
+    parser.add_argument(
+        "--consumers", type=int, nargs="+", default=list(Plan.consumers), help="a number twice restarts one"
+    )
     parser.add_argument("--hold", type=float, default=Plan.hold, help="seconds at each number of consumers")
     parser.add_argument("--partitions", type=int, default=Plan.partitions, help="of the topic")
     parser.add_argument("--senders", type=int, default=Plan.senders, help="each with its own series")

@@ -15,11 +15,9 @@ class Change:
     """When processes were started, or signals sent."""
     before: int
     after: int
-    how: str
-    """Such as `start`, `SIGTERM`, `kill -9`."""
 
     def __str__(self) -> str:
-        return f"{self.before} -> {self.after} {self.how}"
+        return f"restart of 1 of {self.after}" if self.before == self.after else f"{self.before} → {self.after}"
 
 
 @dataclass(frozen=True)

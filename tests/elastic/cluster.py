@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -97,6 +97,16 @@ class Cluster:
         self.exit_codes += [(member.name, how, member.reap()) for member in leaving]
         return at
 
+    def restart(self, how: How = "SIGTERM") -> float:
+        """Ends the consumer of the highest place and starts another there at once; returns when it was ended."""
+        at = time.time()
+        leaving = self.consumers[-1]
+        leaving.end(how)
+        self.exit_codes.append((leaving.name, how, leaving.reap()))
+        self.consumers.pop()
+        self._add()
+        return at
+
     def lives(self) -> list[Life]:
         return [member.life for member in self.everybody]
 
@@ -141,7 +151,3 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float, every: 
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not after {timeout} s")
         time.sleep(every)
-
-
-def names(members: Sequence[Member]) -> str:
-    return ", ".join(member.name for member in members)

@@ -75,5 +75,5 @@ def picture(result: Result) -> str:
         Panel("CPU, cores:", cpu, least=0.1),
         Panel("memory, MiB", memory),
     ]
-    marks = [Mark(change.at - start, f"{change.before} → {change.after}") for change in result.changes]
+    marks = [Mark(change.at - start, str(change)) for change in result.changes]
     return render(str(result.plan), panels, marks, result.end - start)

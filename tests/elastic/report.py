@@ -43,7 +43,7 @@ def changes_table(results: Sequence[Result]) -> str:
                 f"{max(look.stayed_seconds for look in looks):.1f}",
                 str(failed),
             ]
-            lines.append(f"| {result.plan} | {change.before} -> {change.after} | {' | '.join(cells)} |")
+            lines.append(f"| {result.plan} | {change} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

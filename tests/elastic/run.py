@@ -20,9 +20,12 @@ LOAD = Load(series=25_000, interval=5.0)
 
 @dataclass(frozen=True)
 class Plan:
-    """How many consumers there are, one step after the other, each held for `hold` seconds once all of them read."""
+    """How many consumers there are, one step after the other, each held for `hold` seconds once all of them read.
 
-    consumers: Sequence[int] = (1, 4, 2, 3, 1)
+    The same number twice in a row restarts one of them.
+    """
+
+    consumers: Sequence[int] = (1, 4, 2, 3, 3, 1)
     how: How = "SIGTERM"
     static: bool = False
     hold: float = 45.0
@@ -81,8 +84,8 @@ def run(
             sender.start()
         time.sleep(plan.hold)
         for before, after in zip(plan.consumers, plan.consumers[1:], strict=False):
-            at = cluster.scale(after, plan.how)
-            changes.append(Change(at, before, after, plan.how if after < before else "start"))
+            at = cluster.restart(plan.how) if after == before else cluster.scale(after, plan.how)
+            changes.append(Change(at, before, after))
             say(f"{plan}: {before} -> {after}")
             time.sleep(1)
             wait_until(settled, f"all partitions are read, and by everybody, after {before} -> {after}", 120)

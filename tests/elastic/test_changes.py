@@ -90,12 +90,13 @@ def test_who_reads_a_partition_has_caught_up_and_still_holds_it(tmp_path: Path) 
 
 
 def test_a_summary_counts_from_the_change() -> None:
-    change = Change(START, 2, 1, "SIGTERM")
+    change = Change(START, 2, 1)
     summary = summarize(change, [Move(n, START + 1, START + 2, START + 2 + n) for n in (1, 2, 6)])
     assert summary is not None
     assert (summary.moved, summary.median, summary.most, summary.settled) == (3, 3, 7, 8)
     assert (summary.median_unread, summary.median_rebuilding) == (1, 2)
     assert summarize(change, []) is None
+    assert (str(change), str(Change(START, 3, 3))) == ("2 → 1", "restart of 1 of 3")
 
 
 def test_lag_grows_while_nobody_reads_and_is_as_old_as_its_oldest_record() -> None:
