@@ -15,6 +15,7 @@ from confluent_kafka import (
     KafkaException,
     TopicCollection,
     TopicPartition,
+    Uuid,
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, MemberDescription, NewTopic, OffsetSpec, ResourceType
 
@@ -36,7 +37,13 @@ _WANTED = {
     "message.timestamp.type": "LogAppendTime",
     "cleanup.policy": "delete",
 }
+_URL_SAFE = str.maketrans("+/", "-_", "=")
 Answer = TypeVar("Answer")
+
+
+def log_id_of(topic_id: Uuid) -> str:
+    """The topic's UUID as Kafka writes it, which may be part of an object's key: librdkafka's own has `/` and `+`."""
+    return str(topic_id).translate(_URL_SAFE)
 
 
 class TopicRecreated(Fatal):
@@ -88,7 +95,7 @@ class KafkaTopic:
             if error.args[0].code() in _ABSENT:
                 return None
             raise log_error(error, "describing the topic") from error
-        return Topic(str(found.topic_id), len(found.partitions))
+        return Topic(log_id_of(found.topic_id), len(found.partitions))
 
     def ends(self, partitions: Sequence[int], *, start: bool = False) -> dict[int, int]:
         """One behind the newest record of each, in one request to each broker; with `start`, the oldest offset."""

@@ -1,6 +1,8 @@
 """A real Kafka beside the test: one KRaft node, broker and controller in one process, that can die and come back."""
 
+import base64
 import shutil
+import struct
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -123,9 +125,16 @@ class KafkaBroker(Process):
         self._admin.delete_records([place])[place].result(30)
 
     def topic_id(self, name: str) -> str:
-        """The topic's UUID, as Kafka writes it."""
-        described = self._admin.describe_topics(TopicCollection([name]))[name].result(30)
-        return str(described.topic_id)
+        """The topic's UUID, as Kafka writes it: base64 that is safe in addresses and paths."""
+        found = self._admin.describe_topics(TopicCollection([name]))[name].result(30).topic_id
+        halves = found.get_most_significant_bits(), found.get_least_significant_bits()
+        return base64.urlsafe_b64encode(struct.pack(">qq", *halves)).decode().rstrip("=")
+
+    def written_topic_id(self, name: str) -> str:
+        """As `topic_id`, but from Kafka's own file, which comes with the first record of partition 0."""
+        file = self._properties.parent / "data" / f"{name}-0" / "partition.metadata"
+        self._wait(file.exists, f"topic {name} has no record")
+        return dict(line.split(": ") for line in file.read_text().splitlines())["topic_id"]
 
     @cached_property
     def _admin(self) -> AdminClient:
