@@ -109,6 +109,9 @@ class EmbeddedSubscription:
         except OSError as error:
             raise LogUnavailable(f"committed offset cannot be read partition={partition} error={error}") from error
 
+    def confirm(self) -> None:
+        """Nothing takes the place of files that are open."""
+
     def close(self) -> None:
         if self._closed:
             return

@@ -1,5 +1,6 @@
 """One member of a consumer group of Kafka."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ class KafkaSubscription:
         self._group = group
         self._listener = listener
         self._topic, opened = open_topic(settings)
-        self._log_id = opened.log_id
+        self._opened = opened
         self._logger = structlog.get_logger(component="log")
         self._incremental = settings.group_protocol == "consumer" or "cooperative" in settings.assignment_strategy
         self._ahead = Ahead(settings.fetch_bytes // 2)
@@ -51,7 +52,7 @@ class KafkaSubscription:
 
     @property
     def log_id(self) -> str:
-        return self._log_id
+        return self._opened.log_id
 
     def poll(self, timeout: float, max_bytes: int) -> list[Record]:
         if self._closed:
@@ -111,6 +112,10 @@ class KafkaSubscription:
         # Not the consumer itself: it takes calls from one thread only, and from none while the listener is called.
         return self._topic.committed(self._group, partition)
 
+    def confirm(self) -> None:
+        # A topic's id never comes back: while it is the same, it was the same all the time.
+        self._topic.confirm(self._opened)
+
     def close(self) -> None:
         if self._closed:
             return
@@ -135,6 +140,8 @@ class KafkaSubscription:
             "queued.max.messages.kbytes": settings.fetch_bytes >> 10,
             "fetch.wait.max.ms": 100,
             "on_commit": self._committed,
+            # What makes a group share out the partitions of a topic that has grown.
+            "topic.metadata.refresh.interval.ms": min(int(settings.watch_interval), 300_000),
             "max.poll.interval.ms": max(_MAX_POLL, int(settings.session_timeout)),
         }
         if settings.group_protocol == "classic":
@@ -222,9 +229,12 @@ class KafkaSubscription:
                 self._consumer.pause(paused)
 
     def _assigned(self, _consumer: Consumer, given: list[TopicPartition]) -> None:
-        self._tell(self._begin, sorted(at.partition for at in given))
+        if not self._closed:  # else it is given up at once
+            self._tell(self._begin, sorted(at.partition for at in given))
 
     def _begin(self, partitions: Sequence[int]) -> None:
+        with contextlib.suppress(LogUnavailable):  # the watch asks again
+            self.confirm()  # a topic that is made again is assigned again, as if it were the old one
         starts = self._listener.assigned(partitions) if partitions else {}
         for partition, offset in starts.items():
             self._ahead.restart(partition, offset)
@@ -243,7 +253,7 @@ class KafkaSubscription:
         self._end(self._listener.lost, taken)
 
     def _end(self, tell: Callable[[Sequence[int]], None], taken: list[TopicPartition]) -> None:
-        partitions = sorted(at.partition for at in taken)
+        partitions = sorted(at.partition for at in taken if at.partition in self._ahead)
         for partition in partitions:
             self._ahead.drop(partition)
         self._paused.difference_update(partitions)

@@ -25,19 +25,19 @@ class KafkaReader:
         """Blocks. Raises Fatal, LogUnavailable."""
         self._settings = settings
         self._topic, opened = open_topic(settings)
-        self._log_id = opened.log_id
-        self._partitions = opened.partitions
+        self._opened = opened
         self._mutex = threading.Lock()
         self._idle: list[_Cursor] = []
         self._closed = False
 
     @property
     def log_id(self) -> str:
-        return self._log_id
+        return self._opened.log_id
 
     @property
     def partitions(self) -> int:
-        return self._partitions
+        """Asked for every time: some may have been added. Raises LogUnavailable, Fatal."""
+        return self._topic.confirm(self._opened).partitions
 
     def start_offset(self, partition: int) -> int:
         return self._topic.ends([partition], start=True)[partition]
@@ -50,8 +50,16 @@ class KafkaReader:
         offset = max(offset, self.start_offset(partition))
         if offset >= end:
             return []
-        with self._cursor(partition, offset) as cursor:
-            return cursor.read(end, max_bytes)
+        try:
+            with self._cursor(partition, offset) as cursor:
+                return cursor.read(end, max_bytes)
+        except LogUnavailable:
+            self.confirm()  # of another topic there may be nothing to read here for ever
+            raise
+
+    def confirm(self) -> None:
+        # A topic's id never comes back: while it is the same, it was the same all the time.
+        self._topic.confirm(self._opened)
 
     def close(self) -> None:
         with self._mutex:

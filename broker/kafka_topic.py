@@ -54,7 +54,7 @@ class Topic(NamedTuple):
     """What identifies a topic, and its size."""
 
     log_id: str
-    """Kafka's topic UUID."""
+    """Kafka's topic UUID, as its own tools write it."""
     partitions: int
 
 
@@ -96,6 +96,20 @@ class KafkaTopic:
                 return None
             raise log_error(error, "describing the topic") from error
         return Topic(log_id_of(found.topic_id), len(found.partitions))
+
+    def confirm(self, opened: Topic) -> Topic:
+        """The topic as it is now, while it is the one that was opened; raises TopicRecreated."""
+        now = self.describe()
+        if now is None:
+            raise LogUnavailable(
+                f"topic is not there any more topic={self._name}", hint="a new one has a new id and a new chain"
+            )
+        if now.log_id != opened.log_id:
+            raise TopicRecreated(
+                f"topic was deleted and made again topic={self._name} opened={opened.log_id} found={now.log_id}",
+                hint="start this process again: the new topic has a chain of manifests of its own",
+            )
+        return now
 
     def ends(self, partitions: Sequence[int], *, start: bool = False) -> dict[int, int]:
         """One behind the newest record of each, in one request to each broker; with `start`, the oldest offset."""
@@ -275,17 +289,11 @@ class TopicWatch:
                 self.trouble = str(error)
 
     def _compare(self) -> None:
-        now = self._topic.describe()
-        logger = structlog.get_logger(component="log")
-        if now is None:
-            raise LogUnavailable("topic is not there any more", hint="a new one has a new id and a new chain")
-        if now.log_id != self._opened.log_id or now.partitions < self._partitions:
-            raise TopicRecreated(
-                f"topic was deleted and made again opened={self._opened.log_id} found={now.log_id}",
-                hint="start this process again: the new topic has a chain of manifests of its own",
-            )
+        now = self._topic.confirm(self._opened)
         if now.partitions > self._partitions:
-            logger.warning("topic has more partitions", before=self._partitions, now=now.partitions)
+            structlog.get_logger(component="log").warning(
+                "topic has more partitions", before=self._partitions, now=now.partitions
+            )
             self._grown(now.partitions)
             self._partitions = now.partitions
 

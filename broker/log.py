@@ -114,6 +114,10 @@ class LogReader(Protocol):
         """
         ...
 
+    def confirm(self) -> None:
+        """As `Subscription.confirm`, of what `read` returned."""
+        ...
+
     def close(self) -> None:
         """May be called twice."""
         ...
@@ -136,7 +140,10 @@ class Listener(Protocol):
 
 
 class Subscription(Protocol):
-    """One member of a consumer group. All calls from one thread, but for `position`, `committed` and the log's ends."""
+    """One member of a consumer group.
+
+    All calls from one thread, but for `position`, `committed`, `confirm` and the log's ends.
+    """
 
     @property
     def log_id(self) -> str: ...
@@ -174,6 +181,18 @@ class Subscription(Protocol):
         ...
 
     def committed(self, partition: int) -> int | None: ...
+
+    def confirm(self) -> None:
+        """Every record that `poll` returned before this call is of `log_id`, where it returns.
+
+        A topic that is deleted and made again under its name goes on giving records, of other data, to whoever reads
+        it by name: what is built of records is only published once they are confirmed.
+
+        Raises:
+            Fatal: another log has taken this one's place.
+            LogUnavailable: not known now.
+        """
+        ...
 
     def close(self) -> None:
         """Leaves the group; calls `revoked` for what was assigned. May be called twice."""

@@ -113,6 +113,7 @@ class ReplayLog:
         """To the end of the log as it is when it is reached."""
         while records := self.reader.read(partition, offset, _READ_BYTES):
             self.go_on()
+            self.reader.confirm()
             self._advance(partition, offset)
             yield from records
             offset = records[-1].offset + 1

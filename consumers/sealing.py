@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import shutil
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -54,15 +55,18 @@ class Sealer:
         publisher: Publisher,
         directory: Path,
         *,
+        confirm: Callable[[], None],
         settings: ConsumerSettings,
         clock: Clock,
         logger: FilteringBoundLogger,
         metrics: ConsumerMetrics,
     ) -> None:
+        """`confirm` is the subscription's."""
         self._builder = builder
         self._publisher = publisher
         self._directory = directory
         self._staging = Staging(directory)
+        self._confirm = confirm
         self._settings = settings
         self._clock = clock
         self._logger = logger
@@ -87,6 +91,7 @@ class Sealer:
     def _seal(self, sealing: Sealing) -> Published:
         backoff = partial(Backoff, self._settings.retry_min.seconds, self._settings.retry_max.seconds)
         retry = Retry(sealing.stop, backoff, partial(self._failed, sealing))
+        retry.until_done(self._confirm)
         return retry.until_done(partial(self._attempt, sealing, retry))
 
     def _attempt(self, sealing: Sealing, retry: Retry) -> Published:

@@ -83,6 +83,7 @@ class Consumer:
             Builder(recipe, settings.build_threads),
             Publisher(bucket, self._manifests, BucketQuarantine(bucket)),
             directory,
+            confirm=self._confirm,
             settings=settings,
             clock=clock,
             logger=logger,
@@ -145,6 +146,11 @@ class Consumer:
         if self._assignment is None:
             raise ValueError("no partition is assigned before the group is joined")
         return open_segment(self._assignment.subscription.log_id, number, start, self._recipe, followed)
+
+    def _confirm(self) -> None:
+        if self._assignment is None:
+            raise ValueError("no record was taken before the group was joined")
+        self._assignment.subscription.confirm()
 
     def _join(self) -> None:
         self._assignment = Assignment(

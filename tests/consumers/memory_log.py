@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from broker.log import Listener, Record
 from broker.record import Replica, new_headers
 from forebay.clock import ManualClock
+from forebay.errors import Fatal
 
 
 class MemoryLog:
@@ -13,6 +14,7 @@ class MemoryLog:
         self.log_id = log_id
         self.partitions: list[list[Record]] = [[] for _ in range(partitions)]
         self.committed: dict[int, int] = {}
+        self.recreated = False
 
     def append(
         self,
@@ -36,6 +38,10 @@ class MemoryLog:
     def end(self, partition: int) -> int:
         records = self.partitions[partition]
         return records[-1].offset + 1 if records else 0
+
+    def confirm(self) -> None:
+        if self.recreated:
+            raise Fatal("another log has its place")
 
     def lose_before(self, partition: int, offset: int) -> None:
         """As retention does."""
@@ -108,6 +114,9 @@ class MemorySubscription:
     def committed(self, partition: int) -> int | None:
         return self.log.committed.get(partition)
 
+    def confirm(self) -> None:
+        self.log.confirm()
+
     def close(self) -> None:
         if self.positions:
             self.listener.revoked(list(self.positions))
@@ -145,6 +154,9 @@ class MemoryReader:
                     break
                 found.append(record)
         return found
+
+    def confirm(self) -> None:
+        self.log.confirm()
 
     def close(self) -> None:
         pass

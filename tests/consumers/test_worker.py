@@ -13,6 +13,7 @@ from bucket.manifests import ManifestStore
 from bucket.memory import MemoryBucket
 from consumers.assignment import LogWentBack
 from consumers.quarantine import BucketQuarantine
+from forebay.errors import Fatal
 from forebay.units import Duration, Size
 from tests.consumers.memory_log import MemoryLog, MemorySubscription
 from tests.consumers.rehearsal import SLOT, START, Rehearsal, objects, one, stored
@@ -222,6 +223,14 @@ def test_a_log_that_went_back_stops_the_consumer(world: Rehearsal) -> None:
     del world.log.partitions[0][3:]
     with pytest.raises(LogWentBack, match="end_offset=3 manifest_end=10"):
         world.run()
+
+
+def test_nothing_is_published_of_records_that_may_be_another_logs(world: Rehearsal) -> None:
+    fill(world.log, 10)
+    world.log.recreated = True
+    with pytest.raises(Fatal, match="another log has its place"):
+        world.run()
+    assert objects(world.bucket) == {}
 
 
 def test_anothers_manifest_is_adopted_and_its_end_is_where_we_go_on(world: Rehearsal, tmp_path: Path) -> None:
