@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from bucket import layout
 from bucket.blocks import Block, BlockKind
-from bucket.bucket import Bucket
+from bucket.bucket import Bucket, ObjectInfo
 from bucket.manifests import ManifestStore
 from compactor.directory import Directory, is_whole
 from compactor.marks import Marks
@@ -41,7 +41,10 @@ class Cleaner:
         """
         for block in blocks:
             reason = self._reason(block, covers.get(block.ulid))
-            if reason is not None:
+            if reason == "partial":
+                if self._remove_partial(block.ulid):
+                    yield Removed(block.ulid, reason)
+            elif reason is not None:
                 self._remove(block.ulid)
                 yield Removed(block.ulid, reason)
 
@@ -50,7 +53,7 @@ class Cleaner:
             return "superseded"
         if block.kind is BlockKind.ORPHAN and self._is_given_up_orphan(block):
             return "orphan"
-        if block.kind is BlockKind.PARTIAL and self._is_given_up_upload(block.ulid):
+        if block.kind is BlockKind.PARTIAL and self._is_given_up(Directory.look(self._bucket, block.ulid)):
             return "partial"
         return None
 
@@ -69,12 +72,11 @@ class Cleaner:
         last = self._manifests.last(block.segment.log_id, block.segment.partition)
         return last is not None and block.segment.start < last.end
 
-    def _is_given_up_upload(self, ulid: str) -> bool:
-        """One with a mark was once whole and is half removed; there the mark's age counts."""
-        directory = Directory.look(self._bucket, ulid)
+    def _is_given_up(self, directory: Directory) -> bool:
+        """One with a mark was once whole and is half removed; there the mark's age is enough."""
         if directory.has(layout.META):
             return False  # it cannot be read, but that is no reason to remove it
-        return self._mark_is_old(ulid) if directory.has(layout.DELETION_MARK) else self._is_old(directory)
+        return self._is_old(directory) or (directory.has(layout.DELETION_MARK) and self._mark_is_old(directory.ulid))
 
     def _is_old(self, directory: Directory) -> bool:
         if not directory.objects:
@@ -82,8 +84,29 @@ class Cleaner:
         return self._clock.now_ms() - directory.modified_ms >= self._settings.orphan_delay
 
     def _remove(self, ulid: str) -> None:
-        """meta.json first, so that no reader finds half a block; the mark last, which says what the rest is."""
-        ranks = {layout.block_key(ulid, layout.META): 0, layout.block_key(ulid, layout.DELETION_MARK): 2}
-        keys = [info.key for info in self._bucket.list(f"{ulid}/")]
-        for key in sorted(keys, key=lambda key: (ranks.get(key, 1), key)):
-            self._bucket.delete(key)
+        for info in _in_order(Directory.look(self._bucket, ulid)):
+            self._bucket.delete(info.key)
+
+    def _remove_partial(self, ulid: str) -> bool:
+        """Whether all of it went: who wakes up and goes on with the upload is left alone.
+
+        Looked at before each removal. What goes between a look and a removal is found gone by the uploader, which looks
+        at all of its files before it creates the manifest.
+        """
+        given_up = Directory.look(self._bucket, ulid)
+        if not self._is_given_up(given_up):
+            return False
+        for info in _in_order(given_up):
+            if not set(Directory.look(self._bucket, ulid).objects) <= set(given_up.objects):
+                return False
+            self._bucket.delete(info.key)
+        return True
+
+
+def _in_order(directory: Directory) -> list[ObjectInfo]:
+    """meta.json first, so that no reader finds half a block; the mark last, which says what the rest is."""
+    ranks = {
+        layout.block_key(directory.ulid, layout.META): 0,
+        layout.block_key(directory.ulid, layout.DELETION_MARK): 2,
+    }
+    return sorted(directory.objects, key=lambda info: (ranks.get(info.key, 1), info.key))

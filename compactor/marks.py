@@ -1,4 +1,7 @@
-"""Deletion marks: `deletion-mark.json` beside meta.json, in Thanos' form. A mark that stands is never overwritten."""
+"""Deletion marks: `deletion-mark.json` beside meta.json, in Thanos' form.
+
+A mark that stands is never overwritten, but for one that is no mark at all: it would keep its block for ever.
+"""
 
 from collections.abc import Collection
 
@@ -50,12 +53,32 @@ class Marks:
         """Says that all of `ulid` is in `cover`, which must be whole in the bucket. False where a mark stands."""
         now = self._clock.now_ms() // 1000
         mark = DeletionMark(id=ulid, version=1, deletion_time=now, details=f"{_COMPACTED} {cover}")
+        key, data = layout.block_key(ulid, layout.DELETION_MARK), msgspec.json.encode(mark) + b"\n"
         try:
-            self._bucket.create(layout.block_key(ulid, layout.DELETION_MARK), msgspec.json.encode(mark) + b"\n")
+            self._bucket.create(key, data)
         except PreconditionFailed:
-            return False
+            return self._replace_broken(key, data)
+        return True
+
+    def _replace_broken(self, key: str, data: bytes) -> bool:
+        try:
+            version = self._bucket.stat(key).version  # before it is read, so that what is judged is what is replaced
+            if _is_json(self._bucket.get(key)):
+                return False
+            self._bucket.replace(key, data, version)
+        except (ObjectNotFound, PreconditionFailed):
+            return False  # somebody else is at it
         return True
 
     def keep(self, ulids: Collection[str]) -> None:
         """Forgets the marks of all others: they are gone, and should they come back, it is without a mark."""
         self._known = {ulid: mark for ulid, mark in self._known.items() if ulid in ulids}
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether somebody meant something by it, though it may be no mark that is known here."""
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True

@@ -163,6 +163,61 @@ def test_a_partial_upload_goes_after_the_delay_since_it_grew(world: World) -> No
     assert world.ulids() == []
 
 
+def test_an_upload_that_goes_on_while_it_is_removed_is_left_alone(world: World) -> None:
+    """Whatever the uploader does next, and wherever the cleaner is by then."""
+    for at in range(3):
+        for written in ("chunks/000001", META):
+            partial = world.publish(at, 0, ONE, manifest=False, whole=False)
+            world.bucket.put(block_key(partial, "chunks/000002"), b"more")
+            world.clock.advance(48 * HOUR)
+            deletes = 0
+
+            class WakesUp:
+                """The uploader writes once so many objects are gone."""
+
+                def next(self, operation: str, key: str) -> Outcome:
+                    nonlocal deletes
+                    if operation == "list" and deletes == at:  # noqa: B023 - used within the turn
+                        deletes += 1
+                        world.bucket.put(block_key(partial, written), b"awake")  # noqa: B023
+                    elif operation == "delete":
+                        deletes += 1
+                    return Outcome()
+
+            world.compactor(FaultyBucket(world.bucket, WakesUp())).run_once()
+            assert world.bucket.get(block_key(partial, written)) == b"awake"
+            for info in list(world.bucket.list(f"{partial}/")):
+                world.bucket.delete(info.key)
+
+
+def test_a_broken_mark_is_made_anew_and_a_newer_one_is_not(world: World) -> None:
+    (first, second), output = compacted(world)
+    world.bucket.put(block_key(first, DELETION_MARK), b'{"id": "01HF')
+    newer = json.dumps({"id": second, "version": 2}).encode()
+    world.bucket.put(block_key(second, DELETION_MARK), newer)
+    world.clock.advance(49 * HOUR)
+    assert world.compactor().run_once()[2:4] == (1, 0)
+    assert (
+        json.loads(world.bucket.get(block_key(first, DELETION_MARK)))["deletion_time"] == world.clock.now_ms() // 1000
+    )
+    world.clock.advance(48 * HOUR)
+    assert world.compactor().run_once()[2:4] == (0, 1)
+    assert world.ulids() == sorted([second, output])
+    assert world.bucket.get(block_key(second, DELETION_MARK)) == newer
+
+
+def test_a_half_removed_block_with_a_broken_mark_goes_after_the_delay(world: World) -> None:
+    (first, _), output = compacted(world)
+    world.clock.advance(49 * HOUR)
+    world.bucket.delete(block_key(first, META))
+    world.bucket.put(block_key(first, DELETION_MARK), b"{")
+    assert world.compactor().run_once().removed == 1
+    assert world.ulids() == sorted([first, output])
+    world.clock.advance(48 * HOUR)
+    assert world.compactor().run_once().removed == 1
+    assert world.ulids() == [output]
+
+
 def test_what_is_foreign_or_cannot_be_read_is_never_touched(world: World) -> None:
     foreign = world.publish(0, 0, ONE, manifest=False)
     meta = json.loads(world.bucket.get(block_key(foreign, META)))
