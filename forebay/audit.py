@@ -10,12 +10,11 @@ import msgspec
 
 from bucket.audit import audit
 from bucket.audit_report import AuditReport, Note, Progress
-from bucket.open import open_bucket
 from forebay.columns import columns
 from forebay.errors import ForebayError
 from forebay.exit_codes import FAILED, OK, START_FAILED
 from forebay.flags import Flags
-from forebay.parts import bucket_settings
+from forebay.parts import open_existing_bucket
 from forebay.settings import Settings
 from forebay.units import rough
 
@@ -24,10 +23,10 @@ _NOTES_OF_A_KIND = 10
 
 
 def run(flags: Flags, settings: Settings) -> int:
-    """Prints the report; 1 where there is a discrepancy, 3 where the bucket cannot be read."""
+    """Prints the report; 1 where there is a discrepancy, 3 where the bucket cannot be read or has no manifest."""
     meter = Meter(sys.stderr)
     try:
-        bucket = open_bucket(bucket_settings(settings, flags.data_dir))
+        bucket = open_existing_bucket(settings, flags.data_dir)
     except ForebayError as error:
         sys.stderr.write(f"forebay: {error}\n")
         return START_FAILED
@@ -44,7 +43,10 @@ def run(flags: Flags, settings: Settings) -> int:
         sys.stdout.write(msgspec.json.format(document, indent=1).decode() + "\n")
     else:
         sys.stdout.write(render(report, bucket.description))
-    return OK if report.ok else FAILED
+    if not report.ok:
+        return FAILED
+    # Nothing at all is no proof: most likely it is not the bucket that was meant.
+    return OK if report.partitions else START_FAILED
 
 
 def render(report: AuditReport, bucket: str) -> str:

@@ -53,10 +53,17 @@ def test_the_bucket_may_be_named_in_the_settings_file(data: Path, tmp_path: Path
     assert (result.returncode, "ok, 50 samples" in result.stdout) == (0, True)
 
 
-def test_no_manifest_is_said(tmp_path: Path) -> None:
+def test_no_manifest_is_no_proof(tmp_path: Path) -> None:
     (tmp_path / "bucket").mkdir()
     result = run("audit", f"--data.dir={tmp_path}")
-    assert (result.returncode, "nothing to audit" in result.stdout) == (0, True)
+    assert (result.returncode, "nothing to audit" in result.stdout) == (3, True)
+
+
+def test_a_bucket_that_is_not_there_is_said(tmp_path: Path) -> None:
+    result = run("audit", f"--data.dir={tmp_path / 'mistyped'}")
+    assert (result.returncode, result.stdout) == (3, "")
+    assert "there is no bucket" in result.stderr
+    assert "hint: see --data.dir" in result.stderr
 
 
 def test_a_flipped_byte_is_1_with_the_file_and_a_hint(data: Path) -> None:
