@@ -125,9 +125,13 @@ class ManifestStore:
             )
         return (manifest,)
 
+    def log_ids(self) -> list[str]:
+        """Of every log that has a chain, ascending; one listing."""
+        return sorted(self._bucket.list_dirs(SEGMENTS))
+
     def partitions(self) -> Iterator[tuple[str, int]]:
         """(log id, partition) of every chain."""
-        for log_id in self._bucket.list_dirs(SEGMENTS):
+        for log_id in self.log_ids():
             names = self._bucket.list_dirs(f"{SEGMENTS}{log_id}/")
             for partition in sorted(int(name) for name in names if name.isdecimal()):
                 yield log_id, partition

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from bucket.manifest import EndedBy, Ledger, Manifest
 from consumers.status import PartitionStatus
@@ -15,6 +15,7 @@ class ConsumerMetrics:
     """One set per registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.log = Info("forebay_consumer_log", "The log that is read, by its id.", registry=registry)
         self.records = Counter("forebay_consumer_records", "Records taken from the log.", registry=registry)
         self.record_bytes = Counter(
             "forebay_consumer_record_bytes", "Bytes of keys and values of records taken.", registry=registry
@@ -22,6 +23,11 @@ class ConsumerMetrics:
         self.quarantined = Counter(
             "forebay_consumer_quarantined_records",
             "Records that could not be decoded and were set aside.",
+            registry=registry,
+        )
+        self.unsupported = Counter(
+            "forebay_consumer_unsupported_records",
+            "Records of a newer version; the first one stops the process.",
             registry=registry,
         )
         self.samples = Counter(

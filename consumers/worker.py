@@ -5,6 +5,7 @@ subscription -> Partition (open segment: a head per tenant) -> Sealer (Builder -
                     +--------------------- settled: commit, next -------------+
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from broker.log import Listener, Record, Subscription
+from broker.record import UnsupportedRecord
 from bucket.bucket import Bucket
 from bucket.manifest import Followed, Manifest, Recipe
 from bucket.manifests import ManifestStore
@@ -161,6 +163,16 @@ class Consumer:
             logger=self._logger,
             metrics=self._metrics,
         )
+        log_id = self._assignment.subscription.log_id
+        self._metrics.log.info({"log_id": log_id})
+        with contextlib.suppress(Retryable):  # a warning is not worth waiting for the bucket
+            known = self._manifests.log_ids()
+            if known and log_id not in known:
+                self._logger.warning(
+                    "bucket has manifests of other logs and does not know this log: was the topic made again?",
+                    log_id=log_id,
+                    known=known,
+                )
 
     def _turn(self, assignment: Assignment) -> None:
         """One round. Each step can be done again, so a log that fails in the middle is met by the next round."""
@@ -190,7 +202,12 @@ class Consumer:
         partition = assignment[record.partition]
         if partition is None or partition.adrift:
             return  # it will be read again, from where the partition goes on
-        if not partition.take(record):
+        try:
+            taken = partition.take(record)
+        except UnsupportedRecord:
+            self._metrics.unsupported.inc()
+            raise
+        if not taken:
             partition.adrift = True
             return
         self._metrics.records.inc()

@@ -49,10 +49,12 @@ def add_gateway(
     in_flight = InFlight(settings.in_flight_bytes)
     metrics = GatewayMetrics(
         registry,
+        log_id=log.log_id,
         reasons=REASONS,
         in_flight_bytes=lambda: in_flight.bytes,
         in_flight_requests=lambda: in_flight.requests,
         backlog_bytes=log.backlog_bytes,
+        partitions=lambda: log.partitions,
     )
     intake = Intake(log, clock, limits, settings, metrics)
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")

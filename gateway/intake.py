@@ -28,12 +28,15 @@ class Intake:
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
-        self._router = Router(log.partitions, max_label_pairs=limits.max_label_pairs)
+        self._routing = self._route_over(log.partitions)
 
     def route(self, tenant: str, body: bytes | bytearray | memoryview) -> Routed:
         """Walks a remote-write 1.0 body without the GIL. Raises InvalidData where it is not one."""
         now = self._clock.now_ms()
-        return self._router.route(
+        partitions, router = self._routing
+        if partitions != self.log.partitions:  # it has grown
+            _, router = self._routing = self._route_over(self.log.partitions)
+        return router.route(
             body, tenant_seed(tenant.encode()), now - self._limits.max_age, now + self._limits.max_future
         )
 
@@ -70,3 +73,6 @@ class Intake:
             metrics.metadata.inc(routed.metadata)
         for reason, count in routed.rejected.items():
             metrics.rejected[reason].inc(count)
+
+    def _route_over(self, partitions: int) -> tuple[int, Router]:
+        return partitions, Router(partitions, max_label_pairs=self._limits.max_label_pairs)

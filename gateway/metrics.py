@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 CODES = ("204", "400", "413", "415", "500", "503")
 _DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
@@ -16,11 +16,15 @@ class GatewayMetrics:
         self,
         registry: CollectorRegistry,
         *,
+        log_id: str,
         reasons: Iterable[str],
         in_flight_bytes: Callable[[], float],
         in_flight_requests: Callable[[], float],
         backlog_bytes: Callable[[], float],
+        partitions: Callable[[], float],
     ) -> None:
+        log = Info("forebay_gateway_log", "The log that is written to, by its id.", registry=registry)
+        log.info({"log_id": log_id})
         requests = Counter(
             "forebay_gateway_requests_total",
             "Write requests answered, by HTTP status code.",
@@ -78,5 +82,6 @@ class GatewayMetrics:
             ("forebay_gateway_in_flight_bytes", "Bytes held by requests that are not answered yet.", in_flight_bytes),
             ("forebay_gateway_in_flight_requests", "Requests that are not answered yet.", in_flight_requests),
             ("forebay_gateway_backlog_bytes", "Bytes handed to the log and not durable yet.", backlog_bytes),
+            ("forebay_gateway_partitions", "Partitions of the log that series are routed over.", partitions),
         ):
             Gauge(name, text, registry=registry).set_function(value)

@@ -46,6 +46,7 @@ class Rehearsal:
         self.external_labels = {"cluster": "eu1"}
         self.ha: HaRecipe | None = None
         self.registry = CollectorRegistry()
+        self.logger = structlog.wrap_logger(structlog.ReturnLogger())
         self.consumer: Consumer
         self.subscription: MemorySubscription
         self.polls = 0
@@ -65,7 +66,8 @@ class Rehearsal:
             if each_poll is not None:
                 each_poll()
             statuses = self.consumer.status()
-            if self.polls > stop_after or all((status.last_end or 0) >= status.end_offset for status in statuses):
+            done = all(not status.failing and (status.last_end or 0) >= status.end_offset for status in statuses)
+            if self.polls > stop_after or done:
                 self.consumer.stop()
 
         def subscribe(listener: Listener) -> MemorySubscription:
@@ -80,7 +82,7 @@ class Rehearsal:
             settings=self.settings,
             directory=self.directory,
             clock=clock,
-            logger=structlog.wrap_logger(structlog.ReturnLogger()),
+            logger=self.logger,
             registry=self.registry,
         )
         self.consumer.run()

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.testing import CapturingLogger
 
 from broker.log import LogUnavailable, Record
 from broker.quarantine import RecordId
@@ -186,6 +188,7 @@ def test_a_newer_record_stops_the_consumer_and_stays_in_the_log(world: Rehearsal
         world.run()
     assert world.chain() == []
     assert list(world.bucket.list("forebay/quarantine/")) == []
+    assert world.metric("unsupported_records_total") == 1
 
 
 def test_what_retention_took_before_it_was_read_stands_in_the_manifest(world: Rehearsal, tmp_path: Path) -> None:
@@ -231,6 +234,27 @@ def test_nothing_is_published_of_records_that_may_be_another_logs(world: Rehears
     with pytest.raises(Fatal, match="another log has its place"):
         world.run()
     assert objects(world.bucket) == {}
+
+
+def test_a_log_that_the_bucket_does_not_know_is_told(world: Rehearsal, tmp_path: Path) -> None:
+    fill(world.log, 10)
+    told = CapturingLogger()
+    world.logger = structlog.wrap_logger(told, processors=[])
+
+    def warnings() -> list[dict[str, object]]:
+        return [call.kwargs for call in told.calls if "does not know this log" in call.kwargs["event"]]
+
+    world.run()
+    world.run()
+    assert world.metric("log_info", log_id="log") == 1
+    assert warnings() == []
+    again = Rehearsal(MemoryLog("another"), world.bucket, tmp_path / "again")
+    again.logger = world.logger
+    fill(again.log, 3)
+    again.run()
+    (warning,) = warnings()
+    assert (warning["log_id"], warning["known"]) == ("another", ["log"])
+    assert [manifest.start for manifest in again.chain()] == [0, 2]
 
 
 def test_anothers_manifest_is_adopted_and_its_end_is_where_we_go_on(world: Rehearsal, tmp_path: Path) -> None:

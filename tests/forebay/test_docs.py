@@ -93,10 +93,12 @@ def every_metric() -> CollectorRegistry:
     registry = make_registry("all-in-one")
     GatewayMetrics(
         registry,
+        log_id="log",
         reasons=REASONS,
         in_flight_bytes=lambda: 0,
         in_flight_requests=lambda: 0,
         backlog_bytes=lambda: 0,
+        partitions=lambda: 4,
     )
     ConsumerMetrics(registry)
     CompactorMetrics(registry)

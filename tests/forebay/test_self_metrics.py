@@ -29,10 +29,12 @@ class Own:
         self.logger = CapturingLogger()
         metrics = GatewayMetrics(
             CollectorRegistry(),
+            log_id="log",
             reasons=REASONS,
             in_flight_bytes=lambda: 0,
             in_flight_requests=lambda: 0,
             backlog_bytes=lambda: 0,
+            partitions=lambda: 4,
         )
         self.metrics = SelfMetrics(
             self.registry,

@@ -31,6 +31,15 @@ async def test_records_are_one_per_partition_with_key_and_version(gateway: Gatew
     assert {record.headers for record in log.records} == {(("forebay-version", b"1"),)}
 
 
+async def test_a_log_that_grows_is_routed_over_as_it_is(gateway: Gateway, log: FakeLog) -> None:
+    assert gateway.count("forebay_gateway_partitions") == 4
+    log.partitions = 16
+    assert await gateway.write(good(500)) == (204, "")
+    assert {record.partition for record in log.records} == set(range(16))
+    assert gateway.count("forebay_gateway_partitions") == 16
+    assert gateway.count("forebay_gateway_log_info", log_id="fake") == 1
+
+
 async def test_series_lie_where_the_router_puts_them_for_their_tenant(gateway: Gateway, log: FakeLog) -> None:
     await gateway.write(good(50), X_Scope_OrgID="team-a")
     expected = Router(4).route(snappy.decompress(good(50)), tenant_seed(b"team-a"), NOW_MS - 1000, NOW_MS + 1000)
