@@ -141,6 +141,17 @@ def _maven(*artifacts: str) -> Callable[[Path], None]:
     return make
 
 
+def _go_files(module: str, *paths: str) -> Callable[[Path], None]:
+    """Takes files out of a module's source, where what it publishes is not a program."""
+
+    def make(target: Path) -> None:
+        described = json.loads(_run("go", "mod", "download", "-json", module, GOFLAGS="-mod=mod"))
+        for path in paths:
+            shutil.copyfile(Path(described["Dir"]) / path, target / Path(path).name)
+
+    return make
+
+
 PEERS = {
     "prometheus-2.42": Recipe(
         "prometheus-2.42",
@@ -151,6 +162,26 @@ PEERS = {
         "node-exporter-1.5",
         {"node-exporter": "usr/bin/prometheus-node-exporter"},
         _debian("prometheus-node-exporter"),
+    ),
+    "nginx": Recipe("nginx-1.22", {"nginx": "usr/sbin/nginx"}, _debian("nginx")),
+    "compose-spec": Recipe(
+        "compose-spec-2.16.2",
+        {"compose-spec": "cmd"},
+        _go_program("github.com/compose-spec/compose-go/v2/cmd@v2.16.2"),
+    ),
+    "kustomize": Recipe(
+        "kustomize-5.7.1",
+        {"kustomize": "kustomize"},
+        _go_program("sigs.k8s.io/kustomize/kustomize/v5@v5.7.1"),
+    ),
+    "keda": Recipe(
+        "keda-2.21.0",
+        {"scaledobjects": "keda.sh_scaledobjects.yaml", "scalers": "scalers-schema.json"},
+        _go_files(
+            "github.com/kedacore/keda/v2@v2.21.0",
+            "config/crd/bases/keda.sh_scaledobjects.yaml",
+            "schema/generated/scalers-schema.json",
+        ),
     ),
     "victoria-metrics": Recipe(
         "victoria-metrics-1.79",
