@@ -70,13 +70,13 @@ class Assignment:
     def assigned(self, partitions: Sequence[int]) -> dict[int, int]:
         """Where the chain's end cannot be found now, the partition stays unread until `locate` finds it."""
         fresh = {number: self._new_partition(number) for number in partitions}
-        self._held = {**self._held, **fresh}
         began = self._clock.monotonic()
         with ThreadPoolExecutor(min(len(fresh), _LOCATE_THREADS) or 1, thread_name_prefix="locate") as pool:
             found = list(pool.map(self._look, fresh, self._hints(fresh)))
         for partition, end in zip(fresh.values(), found, strict=True):
             partition.assigned_at = began
             self._note(partition, end)
+        self._held = {**self._held, **fresh}  # last, so that nobody takes one for far behind that is not located yet
         return {number: partition.position for number, partition in fresh.items()}
 
     def revoked(self, partitions: Sequence[int]) -> None:

@@ -90,6 +90,12 @@ class ConsumerMetrics:
         self.lag = Gauge(
             "forebay_consumer_lag_records", "Records of the log not yet taken.", ["partition"], registry=registry
         )
+        self.lag_seconds = Gauge(
+            "forebay_consumer_lag_seconds",
+            "Age of the last record taken while there are newer ones; 0 at the log's end.",
+            ["partition"],
+            registry=registry,
+        )
         self.unpublished = Gauge(
             "forebay_consumer_unpublished_records",
             "Records of the log behind the last manifest.",
@@ -129,7 +135,7 @@ class ConsumerMetrics:
         for ledger in manifest.ledger.values():
             self._count_ledger(ledger)
 
-    def observe(self, statuses: Collection[PartitionStatus]) -> None:
+    def observe(self, statuses: Collection[PartitionStatus], now_ms: int) -> None:
         """Sets the gauges."""
         self.partitions.set(len(statuses))
         self.paused.set(sum(status.paused for status in statuses))
@@ -138,6 +144,7 @@ class ConsumerMetrics:
         self.open_series.set(sum(status.series for status in statuses))
         for status in statuses:
             self.lag.labels(str(status.partition)).set(status.lag)
+            self.lag_seconds.labels(str(status.partition)).set(status.lag_seconds(now_ms))
             self.unpublished.labels(str(status.partition)).set(status.unpublished)
 
     def _count_ledger(self, ledger: Ledger) -> None:
@@ -150,6 +157,6 @@ class ConsumerMetrics:
 
     def forget(self, partition: int) -> None:
         """Another member has it now."""
-        for gauge in (self.lag, self.unpublished):
+        for gauge in (self.lag, self.lag_seconds, self.unpublished):
             gauge.labels(str(partition))  # one that was never set cannot be removed
             gauge.remove(str(partition))

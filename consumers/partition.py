@@ -45,6 +45,8 @@ class Partition:
         """Where the log ended when the chain's end was found, until `position` is there."""
         self.end_offset = 0
         """As last observed."""
+        self.taken_time: int | None = None
+        """Append time of the last record that was taken, here or into the newest manifest."""
         self.open: Segment | None = None
         self.sealing: Sealing | None = None
         self._followed: tuple[Followed, ...] = ()
@@ -76,6 +78,7 @@ class Partition:
             position=self.position,
             end_offset=self.end_offset,
             lag=max(0, self.end_offset - self.position),
+            taken_time=self.taken_time,
             open_start=segment.start if segment else None,
             oldest_append_time=next((held.first_append_time for held in segments if held.records), None),
             records=sum(held.records for held in segments),
@@ -93,6 +96,7 @@ class Partition:
     def locate(self, last: Manifest | None, end_offset: int) -> None:
         """The chain's end is known: go on behind it, or from the first offset that any log has."""
         self.last = last
+        self.taken_time = last.last_append_time if last else None
         self.goal = self.end_offset = end_offset
         self.position = last.end if last else 0
         self._followed = last.followed_after if last else ()
@@ -115,6 +119,7 @@ class Partition:
             segment = self.open = self._open_segment(self.number, self.position, self._followed)
         ended = segment.append(record)
         self.position = record.offset + 1
+        self.taken_time = record.append_time
         if ended:
             self.end(ended)
         return True

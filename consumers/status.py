@@ -12,6 +12,8 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     """As last observed, about once a second."""
     lag: int
     """Records not yet taken."""
+    taken_time: int | None
+    """Append time of the last record that was taken, here or into the newest manifest, ms; None where there is none."""
     open_start: int | None
     """First offset of the open segment; None where none is open."""
     oldest_append_time: int | None
@@ -34,3 +36,9 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     def unpublished(self) -> int:
         """Records of the log behind the newest manifest."""
         return max(0, self.end_offset - (self.last_end or 0))
+
+    def lag_seconds(self, now_ms: int) -> float:
+        """Age of the last record taken while there are newer ones: at most so long has the next one been waiting."""
+        if not self.lag or self.taken_time is None:
+            return 0.0
+        return max(0, now_ms - self.taken_time) / 1000

@@ -278,7 +278,7 @@ class Consumer:
             at_end = assignment.subscription.position(partition.number) >= end_offset
             if at_end and segment.idle_after(now, self._grace):
                 partition.end("idle")
-        self._metrics.observe(self.status())
+        self._metrics.observe(self.status(), self._clock.now_ms())
 
     def _drain(self, assignment: Assignment) -> None:
         """Waits a bounded time for segments on their way; open ones stay in the log."""

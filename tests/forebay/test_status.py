@@ -125,6 +125,7 @@ def consumed(*, position: int, last_end: int | None, oldest_append_time: int | N
         position=position,
         end_offset=position,
         lag=0,
+        taken_time=None,
         open_start=None,
         oldest_append_time=oldest_append_time,
         records=0,
