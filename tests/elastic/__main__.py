@@ -53,8 +53,8 @@ def main() -> int:
                 partitions=options.partitions,
             )
             name = f"{members}-{how.replace(' ', '').lower()}"
-            settings, bucket = made.settings(options.partitions, options.segment, options.session)
-            result = run(plan, Path(scratch) / name, settings, bucket, say)
+            place = made.place(options.partitions, options.segment, options.session)
+            result = run(plan, Path(scratch) / name, place, say)
             results.append(result)
             options.charts.mkdir(parents=True, exist_ok=True)
             (options.charts / f"{name}.svg").write_text(picture(result))

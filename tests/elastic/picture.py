@@ -2,26 +2,12 @@
 
 from itertools import pairwise
 
-from tests.elastic.changes import moves
 from tests.elastic.chart import COLORS, Line, Mark, Panel, Span, render
 from tests.elastic.run import Result
-from tests.elastic.sampler import Lag, lags
+from tests.elastic.sampler import lags
 
 _FAINT = "#e3e3e3"
 _PLAIN, _ALARM = "#1f77b4", "#d62728"
-
-
-def moved(result: Result) -> list[tuple[float, set[int]]]:
-    """Of each change, its time and the partitions that went to another member."""
-    ends = [*(change.at for change in result.changes[1:]), result.end]
-    return [
-        (change.at, {move.partition for move in moves(result.holdings, change.at, end)})
-        for change, end in zip(result.changes, ends, strict=True)
-    ]
-
-
-def lag_of(result: Result) -> list[Lag]:
-    return lags(result.rows, moved(result))
 
 
 def picture(result: Result) -> str:
@@ -30,7 +16,7 @@ def picture(result: Result) -> str:
     start = rows[0].at
     members = sorted({holding.member for holding in result.holdings})
     color = {name: COLORS[number % len(COLORS)] for number, name in enumerate(members)}
-    lag = [look for look in lag_of(result) if look.at <= result.end]
+    lag = lags(rows)
     counts = [(0.0, float(result.plan.consumers[0]))]
     counts += [(change.at - start, float(change.after)) for change in result.changes]
     counts.append((result.end - start, counts[-1][1]))
@@ -66,11 +52,8 @@ def picture(result: Result) -> str:
         Panel("failed requests, in all", [Line([(row.at - start, row.failures) for row in rows], _ALARM)], height=40),
         Panel("lag, records", [Line([(look.at - start, look.records) for look in lag], _PLAIN)]),
         Panel(
-            "lag, seconds:",
-            [
-                Line([(look.at - start, look.seconds) for look in lag], _PLAIN, "the partition furthest behind"),
-                Line([(look.at - start, look.stayed_seconds) for look in lag], _ALARM, "of those that did not move"),
-            ],
+            "lag of the partition furthest behind, seconds",
+            [Line([(look.at - start, look.seconds) for look in lag], _PLAIN)],
         ),
         Panel("CPU, cores:", cpu, least=0.1),
         Panel("memory, MiB", memory),

@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from tests.elastic.changes import moves, summarize
-from tests.elastic.picture import lag_of
 from tests.elastic.run import Result
+from tests.elastic.sampler import lags, standstill
 
 
 def changes_table(results: Sequence[Result]) -> str:
@@ -18,11 +18,11 @@ def changes_table(results: Sequence[Result]) -> str:
         "of that: until assigned, rebuilding (medians)",
         "all consumed again after, s",
         "most lag: records, seconds",
-        "most lag of partitions that stayed, s",
+        "longest standstill of a consumer that stayed, s",
         "failed requests",
     )
     for result in results:
-        lag = lag_of(result)
+        lag = lags(result.rows)
         ends = [*(change.at for change in result.changes[1:]), result.end]
         for change, end in zip(result.changes, ends, strict=True):
             found = moves(result.holdings, change.at, end)
@@ -40,7 +40,7 @@ def changes_table(results: Sequence[Result]) -> str:
                 ]
             cells += [
                 f"{max(look.records for look in looks):,}, {max(look.seconds for look in looks):.1f}",
-                f"{max(look.stayed_seconds for look in looks):.1f}",
+                f"{standstill(result.rows, change.at, end):.1f}",
                 str(failed),
             ]
             lines.append(f"| {result.plan} | {change} | {' | '.join(cells)} |")
@@ -81,7 +81,7 @@ def signals_table(result: Result) -> str:
         "lag, records: median (most)",
         "lag, seconds: median (most)",
     )
-    lag = {look.at: look for look in lag_of(result)}
+    lag = {look.at: look for look in lags(result.rows)}
     begins = [result.rows[0].at, *(change.at for change in result.changes)]
     ends = [*begins[1:], result.end]
     for count, begin, end in zip(result.plan.consumers, begins, ends, strict=True):

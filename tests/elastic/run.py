@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.e2e.forebay import audit
 from tests.elastic.changes import Change, readers
@@ -12,6 +11,7 @@ from tests.elastic.cluster import Cluster, How, wait_until
 from tests.elastic.holdings import Holding, holdings
 from tests.elastic.sampler import Row, Sampler
 from tests.elastic.senders import Failure, Load, Sender
+from tests.elastic.servers import Place
 from tests.elastic.verdict import load, problems
 
 LOAD = Load(series=25_000, interval=5.0)
@@ -58,15 +58,13 @@ class Result:
     problems: list[str]
 
 
-def run(
-    plan: Plan, directory: Path, settings: dict[str, Any], bucket: Path, say: Callable[[str], None] = lambda _text: None
-) -> Result:
-    """`settings` names log and bucket; `bucket` is where that bucket's objects lie on this machine, for reading them.
+def run(plan: Plan, directory: Path, place: Place, say: Callable[[str], None] = lambda _text: None) -> Result:
+    """`directory` is for what processes write.
 
     Raises TimeoutError where partitions are not consumed again, or blocks are not published.
     """
     changes: list[Change] = []
-    with Cluster(directory, settings, static=plan.static) as cluster:
+    with Cluster(directory, place.settings, static=plan.static) as cluster:
         cluster.start_gateways(plan.gateways)
 
         def settled() -> bool:
@@ -78,7 +76,7 @@ def run(
         senders = [
             Sender(number, cluster.gateways[number % plan.gateways].port, plan.load) for number in range(plan.senders)
         ]
-        sampler = Sampler(cluster, senders)
+        sampler = Sampler(cluster, senders, place.ends)
         sampler.start()
         for sender in senders:
             sender.start()
@@ -100,7 +98,7 @@ def run(
         held = holdings(cluster.lives())
         code, report = audit(cluster.gateways[0].settings_file, cluster.gateways[0].data, "--deep")
     say(f"{plan}: reading every block")
-    stored = load(bucket)
+    stored = load(place.bucket)
     found = problems(stored, senders)
     found += [f"{name} ended with {code} on {how}" for name, how, code in bad_exits]
     if code != 0:

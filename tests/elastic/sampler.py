@@ -2,18 +2,31 @@
 
 import contextlib
 import http.client
+import re
 import threading
 import time
-from bisect import bisect_right
-from collections.abc import Sequence
+import urllib.request
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
 
 import psutil
 
-from tests.elastic.cluster import Cluster
+from tests.elastic.cluster import Cluster, Member
 from tests.elastic.senders import Sender
 
 PERIOD = 0.5
+_METRIC = re.compile(
+    r'^forebay_consumer_(lag_records|lag_seconds|records_total)(?:\{partition="(\d+)"\})? ([0-9.e+]+)$', re.MULTILINE
+)
+
+
+class Behind(NamedTuple):
+    """How far one partition's reader is behind, as it says itself."""
+
+    records: int
+    seconds: float
 
 
 @dataclass
@@ -21,10 +34,12 @@ class Row:
     """One look; times are seconds since the epoch."""
 
     at: float
-    ends: list[int] = field(default_factory=list)
+    ends: Sequence[int] = ()
     """By partition, one behind the newest record."""
-    positions: dict[int, int] = field(default_factory=dict)
-    """Of partitions that somebody reads now: the next record to take."""
+    behind: dict[int, Behind] = field(default_factory=dict)
+    """By partition, where somebody reads it."""
+    taken: dict[str, float] = field(default_factory=dict)
+    """By consumer, the records that it took since its start."""
     cpu: dict[str, float] = field(default_factory=dict)
     """By consumer, seconds since its start."""
     memory: dict[str, int] = field(default_factory=dict)
@@ -36,11 +51,13 @@ class Row:
 class Sampler(threading.Thread):
     """Until `halt`; what does not answer is left out of a row."""
 
-    def __init__(self, cluster: Cluster, senders: Sequence[Sender]) -> None:
+    def __init__(self, cluster: Cluster, senders: Sequence[Sender], ends: Callable[[], Sequence[int]]) -> None:
+        """`ends` asks the log."""
         super().__init__(daemon=True, name="sampler")
         self.rows: list[Row] = []
         self._cluster = cluster
         self._senders = senders
+        self._ends = ends
         self._halt = threading.Event()
 
     def halt(self) -> None:
@@ -63,14 +80,24 @@ class Sampler(threading.Thread):
                 times = process.cpu_times()
                 row.cpu[member.name] = times.user + times.system
                 row.memory[member.name] = process.memory_info().rss
-            with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-                for partition in member.status()["partitions"]:
-                    number = partition["partition"]
-                    row.ends += [0] * (number + 1 - len(row.ends))
-                    row.ends[number] = max(row.ends[number], partition["end_offset"])
-                    if "position" in partition:
-                        row.positions[number] = partition["position"]
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                _read(member, row)
+        row.ends = self._ends()
         return row
+
+
+def _read(member: Member, row: Row) -> None:
+    """A consumer's own metrics. Raises OSError where it does not answer."""
+    with urllib.request.urlopen(f"{member.url}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    lag: dict[str, dict[int, float]] = {"records": {}, "seconds": {}}
+    for name, partition, value in _METRIC.findall(text):
+        if partition:
+            lag[name.removeprefix("lag_")][int(partition)] = float(value)
+        else:
+            row.taken[member.name] = float(value)
+    for number, records in lag["records"].items():
+        row.behind[number] = Behind(int(records), lag["seconds"].get(number, 0.0))
 
 
 @dataclass(frozen=True)
@@ -81,43 +108,38 @@ class Lag:
     records: int
     """Over all partitions."""
     seconds: float
-    """Of the partition that is furthest behind: the age of its oldest record that is not taken."""
-    stayed_seconds: float
-    """The same over partitions that are in the hands of whoever had them at the last change."""
+    """Of the partition that is furthest behind."""
 
 
-def lags(rows: Sequence[Row], moved: Sequence[tuple[float, set[int]]]) -> list[Lag]:
-    """By row. `moved`: from each time on, the partitions that changed hands with the change of that time.
-
-    A partition that nobody reads is as far as it was when it was last read. When a record was appended is known to
-    within one look.
-    """
+def lags(rows: Sequence[Row]) -> list[Lag]:
+    """By row. Where nobody reads a partition, its lag grows with the log and the clock."""
     found: list[Lag] = []
-    positions: dict[int, int] = {}
-    history: dict[int, list[tuple[int, float]]] = {}
-    times = [at for at, _ in moved]
+    known: dict[int, tuple[Row, Behind]] = {}
     for row in rows:
-        positions |= row.positions
-        for partition, end in enumerate(row.ends):
-            ends = history.setdefault(partition, [])
-            if not ends or end > ends[-1][0]:
-                ends.append((end, row.at))
-        change = bisect_right(times, row.at) - 1
-        gone = moved[change][1] if change >= 0 else set()
-        ages = {partition: _age(history[partition], positions.get(partition, 0), row.at) for partition in history}
-        found.append(
-            Lag(
-                row.at,
-                sum(max(0, ends[-1][0] - positions.get(partition, 0)) for partition, ends in history.items()),
-                max(ages.values(), default=0.0),
-                max((age for partition, age in ages.items() if partition not in gone), default=0.0),
-            )
-        )
+        known |= {partition: (row, behind) for partition, behind in row.behind.items()}
+        now = [_since(partition, *last, row) for partition, last in known.items()]
+        found.append(Lag(row.at, sum(each.records for each in now), max((each.seconds for each in now), default=0.0)))
     return found
 
 
-def _age(ends: Sequence[tuple[int, float]], position: int, now: float) -> float:
-    """Since the record at `position` was seen in the log; 0 where it is not there yet."""
-    if not ends or position >= ends[-1][0]:
-        return 0.0
-    return now - ends[bisect_right(ends, (position, float("inf")))][1]
+def _since(partition: int, then: Row, behind: Behind, now: Row) -> Behind:
+    """What has become of a lag."""
+    if now is then or len(now.ends) <= partition or len(then.ends) <= partition:
+        return behind
+    records = behind.records + now.ends[partition] - then.ends[partition]
+    return Behind(records, behind.seconds + now.at - then.at if records else 0.0)
+
+
+def standstill(rows: Sequence[Row], begin: float, end: float) -> float:
+    """The most seconds in [begin, end) during which a consumer that was there all the time took no record at all."""
+    looks = [row for row in rows if begin <= row.at < end]
+    stayed = set.intersection(*(set(row.taken) for row in looks[:1] + looks[-1:])) if looks else set()
+    most = 0.0
+    for name in stayed:
+        taken = [(row.at, row.taken[name]) for row in looks if name in row.taken]
+        since = taken[0][0]
+        for (_, before), (at, after) in pairwise(taken):
+            if after > before:
+                since = at
+            most = max(most, at - since)
+    return most

@@ -1,14 +1,29 @@
 """The real servers of a run: a Kafka broker and an S3 server, each with a topic and a bucket for every run."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.bucket.s3_servers import S3Server, versitygw_server
 from tests.peers.kafka import KafkaBroker
 from tests.peers.recipes import PEERS
+
+
+class Place(NamedTuple):
+    """Where a run takes place."""
+
+    settings: dict[str, Any]
+    """What is in every role's settings file."""
+    bucket: Path
+    """Where the bucket's objects lie on this machine."""
+    ends: Callable[[], list[int]]
+    """By partition, one behind the log's newest record, as the broker says; empty where it does not answer."""
 
 
 class Servers:
@@ -17,10 +32,11 @@ class Servers:
     def __init__(self, kafka: KafkaBroker, s3: S3Server, buckets: Path) -> None:
         self._kafka = kafka
         self._s3 = s3
+        self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         self._buckets = buckets
 
-    def settings(self, partitions: int, segment: str, session: str) -> tuple[dict[str, Any], Path]:
-        """A settings file with a topic and a bucket of its own, and where the bucket's objects lie."""
+    def place(self, partitions: int, segment: str, session: str) -> Place:
+        """A topic, a group and a bucket of its own."""
         bucket = self._s3.make_bucket()
         name = f"elastic-{secrets.token_hex(4)}"
         settings = {
@@ -37,7 +53,15 @@ class Servers:
             "bucket": {"type": "S3", "config": self._s3.config(bucket)},
             "segment": {"interval": segment, "grace": "1s"},
         }
-        return settings, self._buckets / bucket
+        return Place(settings, self._buckets / bucket, partial(self._ends, name, partitions))
+
+    def _ends(self, topic: str, partitions: int) -> list[int]:
+        asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
+        try:
+            answers = self._admin.list_offsets(asked)
+            return [answers[place].result(10).offset for place in asked]
+        except KafkaException:
+            return []
 
 
 @contextmanager

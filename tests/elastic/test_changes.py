@@ -7,7 +7,6 @@ import pytest
 
 from tests.elastic.changes import Change, Move, moves, readers, summarize
 from tests.elastic.holdings import Holding, Life, holdings
-from tests.elastic.sampler import Lag, Row, lags
 
 START = 1_700_000_000.0
 
@@ -97,21 +96,3 @@ def test_a_summary_counts_from_the_change() -> None:
     assert (summary.median_unread, summary.median_rebuilding) == (1, 2)
     assert summarize(change, []) is None
     assert (str(change), str(Change(START, 3, 3))) == ("2 → 1", "restart of 1 of 3")
-
-
-def test_lag_grows_while_nobody_reads_and_is_as_old_as_its_oldest_record() -> None:
-    rows = [
-        Row(START + 0, [10, 5], {0: 10, 1: 5}),
-        Row(START + 1, [12, 5], {0: 10, 1: 5}),  # two records came, none was taken yet
-        Row(START + 2, [14, 6], {1: 6}),  # nobody has partition 0
-        Row(START + 3, [14, 6], {0: 8, 1: 6}),  # its new holder begins before where the old one was
-        Row(START + 4, [14, 6], {0: 14, 1: 6}),
-    ]
-    assert lags(rows, [(START + 1.5, {0})]) == [
-        Lag(START + 0, 0, 0, 0),
-        Lag(START + 1, 2, 0, 0),
-        Lag(START + 2, 4, 1, 0),
-        Lag(START + 3, 6, 3, 0),
-        Lag(START + 4, 0, 0, 0),
-    ]
-    assert lags(rows, [])[3].stayed_seconds == 3

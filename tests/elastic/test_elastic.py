@@ -23,10 +23,10 @@ def test_consumers_come_and_go_and_no_request_fails(
 ) -> None:
     with versitygw_server(peer("versitygw"), tmp_path / "s3") as s3:
         servers = Servers(kafka, s3, tmp_path / "s3" / "buckets")
-        settings, bucket = servers.settings(8, "5s", "6s")
+        place = servers.place(8, "5s", "6s")
         load = Load(series=400, interval=1.0, samples_per_request=100)
         plan = Plan((1, 2, 1), hold=3, senders=2, load=load, partitions=8)
-        result = run(plan, tmp_path / "run", settings, bucket)
+        result = run(plan, tmp_path / "run", place)
     assert result.failures == []
     assert result.problems == []
     assert result.acknowledged == result.stored > 4000
