@@ -9,7 +9,6 @@ catalog (blocks, and what the manifests say of them)
 
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from bucket.blocks import Block, BlockCatalog, BlockKind
 from bucket.bucket import Bucket, ObjectNotFound
 from bucket.manifests import ManifestStore
+from bucket.workspace import Workspace
 from compactor.clean import Cleaner
 from compactor.directory import is_whole
 from compactor.marks import Marks
@@ -44,7 +44,7 @@ class Summary(NamedTuple):
 class Compactor:
     """Any number may work on one bucket: they do work twice, and no harm. `run` and `run_once` belong to one thread.
 
-    `directory` is this compactor's own, for work in progress; it may vanish between runs.
+    `workspace` is this compactor's own, for work in progress; what is in it may vanish between runs.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Compactor:
         bucket: Bucket,
         *,
         settings: CompactorSettings,
-        directory: Path,
+        workspace: Workspace,
         clock: Clock,
         logger: FilteringBoundLogger,
         registry: CollectorRegistry,
@@ -64,7 +64,7 @@ class Compactor:
         self._bucket = bucket
         self._catalog = BlockCatalog(bucket)
         self._manifests = ManifestStore(bucket)
-        self._merger = Merger(bucket, directory, settings.segment_bytes)
+        self._merger = Merger(bucket, workspace, settings.segment_bytes)
         self._marks = Marks(bucket, clock)
         self._cleaner = Cleaner(bucket, self._manifests, self._marks, settings, clock)
         self._whole: set[str] = set()

@@ -1,7 +1,6 @@
 """Does a job: fetches the sources, merges them, puts the output into the bucket."""
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from bucket import layout
 from bucket.bucket import Bucket
+from bucket.workspace import Workspace
 from compactor.directory import TOMBSTONES, Directory, read_meta
 from compactor.naming import CompactionIdentity
 from compactor.output_meta import describe_output
@@ -19,8 +19,6 @@ from tsdb.block_files import LocalBlock
 from tsdb.merge import merge_blocks
 from tsdb.meta import File, Hash, Meta
 from tsdb.series_merge import SeriesCounts
-
-_PREFIX = "job-"
 
 
 class StagingFailed(Retryable):
@@ -41,11 +39,11 @@ class Merged(NamedTuple):
 
 
 class Merger:
-    """Runs jobs in `directory`, which is this compactor's own and holds nothing between jobs. One thread at a time."""
+    """Runs jobs in `workspace`, which is this compactor's own and holds nothing between jobs. One thread at a time."""
 
-    def __init__(self, bucket: Bucket, directory: Path, segment_bytes: int) -> None:
+    def __init__(self, bucket: Bucket, workspace: Workspace, segment_bytes: int) -> None:
         self._bucket = bucket
-        self._directory = directory
+        self._workspace = workspace
         self._segment_bytes = segment_bytes
 
     def run(self, job: Job) -> Merged:
@@ -89,15 +87,12 @@ class Merger:
     @contextmanager
     def _staging(self) -> Iterator[Path]:
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            for left in self._directory.glob(f"{_PREFIX}*"):
-                shutil.rmtree(left)  # of a process that died
-            with tempfile.TemporaryDirectory(dir=self._directory, prefix=_PREFIX) as path:
+            with tempfile.TemporaryDirectory(dir=self._workspace.directory(), prefix="job-") as path:
                 yield Path(path)
         except OSError as error:
             raise StagingFailed(
-                f"cannot merge blocks directory={self._directory} error={error.strerror or error}",
-                hint=f"look at the disk: df -h {self._directory}",
+                f"cannot merge blocks directory={self._workspace.parent} error={error.strerror or error}",
+                hint=f"look at the disk: df -h {self._workspace.parent}",
             ) from error
 
     def _fetch(self, meta: Meta, staging: Path) -> Path:

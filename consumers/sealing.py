@@ -11,13 +11,13 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
+from bucket.workspace import Workspace
 from consumers.builder import Builder
 from consumers.metrics import ConsumerMetrics
 from consumers.publisher import Published, Publisher
 from consumers.retry import Backoff, Retry
 from consumers.segment import Segment
 from consumers.settings import ConsumerSettings
-from consumers.staging import Staging
 from forebay.clock import Clock
 from forebay.errors import Retryable
 
@@ -65,7 +65,7 @@ class Sealer:
         self._builder = builder
         self._publisher = publisher
         self._directory = directory
-        self._staging = Staging(directory)
+        self._workspace = Workspace(directory, "consumer")
         self._confirm = confirm
         self._settings = settings
         self._clock = clock
@@ -74,7 +74,7 @@ class Sealer:
         self._numbers = itertools.count(1)
         self._pool = ThreadPoolExecutor(settings.publish_threads, thread_name_prefix="publish")
         with contextlib.suppress(OSError):  # the first segment asks again, waits, and says why
-            self._staging.directory()
+            self._workspace.directory()
 
     def start(self, segment: Segment) -> Sealing:
         """Returns at once."""
@@ -86,7 +86,7 @@ class Sealer:
         """Waits for the end of what was started; abandon it first. May be called twice."""
         self._pool.shutdown(cancel_futures=True)
         self._builder.close()
-        self._staging.close()
+        self._workspace.close()
 
     def _seal(self, sealing: Sealing) -> Published:
         backoff = partial(Backoff, self._settings.retry_min.seconds, self._settings.retry_max.seconds)
@@ -97,7 +97,7 @@ class Sealer:
     def _attempt(self, sealing: Sealing, retry: Retry) -> Published:
         began = self._clock.monotonic()
         try:
-            directory = self._staging.directory() / f"{next(self._numbers)}"
+            directory = self._workspace.directory() / f"{next(self._numbers)}"
             try:
                 built = self._builder.build(sealing.segment, directory)
                 self._metrics.build_seconds.observe(self._clock.monotonic() - began)

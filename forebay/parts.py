@@ -13,6 +13,7 @@ from bucket.bucket import Bucket, BucketMisconfigured
 from bucket.manifest import Recipe
 from bucket.open import open_bucket
 from bucket.settings import BucketSettings
+from bucket.workspace import Workspace
 from compactor.compactor import Compactor
 from consumers.recipe import make_recipe
 from consumers.worker import Consumer
@@ -22,7 +23,6 @@ from forebay.flags import LISTEN
 from forebay.page import Page
 from forebay.process import Process
 from forebay.settings import Settings
-from forebay.staging import own_directory
 from forebay.status import Status
 from forebay.web import WebServer
 from gateway.app import add_gateway
@@ -132,10 +132,12 @@ async def start_consumer(process: Process, parts: AsyncExitStack, bucket: Bucket
 def start_compactor(process: Process, parts: AsyncExitStack, bucket: Bucket) -> Compactor:
     """Running on its own thread; what is wrong with one run is logged and tried again."""
     stop = threading.Event()
+    workspace = Workspace(process.data_dir / STAGING, "compactor")
+    parts.callback(workspace.close)
     compactor = Compactor(
         bucket,
         settings=process.settings.compactor,
-        directory=parts.enter_context(own_directory(process.data_dir / STAGING, "compactor")),
+        workspace=workspace,
         clock=process.clock,
         logger=process.logger("compactor"),
         registry=process.registry,

@@ -15,6 +15,7 @@ import msgspec
 from broker.open import open_reader
 from bucket.manifests import ManifestStore
 from bucket.open import open_bucket
+from bucket.workspace import Workspace
 from consumers.recipe import make_recipe
 from consumers.replay import Replay
 from consumers.replay_log import ReplayLog
@@ -29,7 +30,6 @@ from forebay.flags import Flags
 from forebay.parts import LOG, STAGING, bucket_settings
 from forebay.replay_meter import ReplayMeter
 from forebay.settings import Settings
-from forebay.staging import own_directory
 
 _HEADS = ("log", "partition", "segment", "found", "done", "blocks", "present", "compacted", "missing", "different")
 _LONGEST_WAIT = 10.0
@@ -57,12 +57,14 @@ def run(flags: Flags, settings: Settings) -> int:
             meter = ReplayMeter(sys.stderr, clock, within(spans))
             parts.callback(meter.clear)
             log = ReplayLog(reader, clock=clock, grace=int(settings.segment.grace), stop=stop, advance=meter.advance)
+            workspace = Workspace(flags.data_dir / STAGING, "replay")
+            parts.callback(workspace.close)
             replay = Replay(
                 log,
                 bucket,
                 recipe=make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label),
                 threads=settings.consumer.build_threads,
-                directory=parts.enter_context(own_directory(flags.data_dir / STAGING, "replay")),
+                directory=workspace.directory(),
                 retry=_retry(stop, meter.say),
                 dry_run=asked.dry_run,
                 done=meter.advance,

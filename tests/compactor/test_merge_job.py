@@ -28,7 +28,7 @@ def job_of(world: World) -> Job:
 
 def test_a_source_with_a_file_missing_or_cut_short_is_not_merged(world: World) -> None:
     job = job_of(world)
-    merger = Merger(world.bucket, world.scratch / "work", 1 << 20)
+    merger = Merger(world.bucket, world.workspace(), 1 << 20)
     key = block_key(job.sources[1].ulid, "chunks/000001")
     data = world.bucket.get(key)
     world.bucket.put(key, data[:-1])
@@ -46,14 +46,14 @@ def test_a_source_with_tombstones_is_not_merged(world: World) -> None:
     job = job_of(world)
     world.bucket.put(block_key(job.sources[0].ulid, "tombstones"), b"")
     with pytest.raises(SourceUnusable, match="tombstones"):
-        Merger(world.bucket, world.scratch / "work", 1 << 20).run(job)
+        Merger(world.bucket, world.workspace(), 1 << 20).run(job)
 
 
 def test_a_source_that_is_gone_is_told_from_one_that_is_damaged(world: World) -> None:
     job = job_of(world)
     world.bucket.delete(block_key(job.sources[0].ulid, META))
     with pytest.raises(ObjectNotFound):
-        Merger(world.bucket, world.scratch / "work", 1 << 20).run(job)
+        Merger(world.bucket, world.workspace(), 1 << 20).run(job)
 
 
 def test_meta_json_is_not_put_beside_files_that_somebody_removed(world: World) -> None:
@@ -65,21 +65,24 @@ def test_meta_json_is_not_put_beside_files_that_somebody_removed(world: World) -
 
     job = job_of(world)
     with pytest.raises(UploadInterfered):
-        Merger(FaultyBucket(world.bucket, Plan()), world.scratch / "work", 1 << 20).run(job)
+        Merger(FaultyBucket(world.bucket, Plan()), world.workspace(), 1 << 20).run(job)
     assert sum(key.endswith(META) for key in world.objects()) == 2
-    Merger(world.bucket, world.scratch / "work", 1 << 20).run(job)
+    Merger(world.bucket, world.workspace(), 1 << 20).run(job)
     assert sum(key.endswith(META) for key in world.objects()) == 3
 
 
 def test_the_directory_is_empty_between_jobs_whatever_happened(world: World) -> None:
-    left = world.scratch / "work" / "job-of-a-process-that-died"
+    left = world.scratch / "work" / "compactor-of-a-process-that-died"
     left.mkdir(parents=True)
     (left / "index").write_bytes(b"half")
-    Merger(world.bucket, world.scratch / "work", 1 << 20).run(job_of(world))
+    workspace = world.workspace()
+    Merger(world.bucket, workspace, 1 << 20).run(job_of(world))
+    assert list(workspace.directory().iterdir()) == []
+    workspace.close()
     assert list((world.scratch / "work").iterdir()) == []
 
 
 def test_a_disk_that_does_not_take_the_work_is_tried_again_later(world: World) -> None:
     (world.scratch / "work").write_bytes(b"a file where a directory must be")
     with pytest.raises(StagingFailed, match="hint: look at the disk"):
-        Merger(world.bucket, world.scratch / "work", 1 << 20).run(job_of(world))
+        Merger(world.bucket, world.workspace(), 1 << 20).run(job_of(world))

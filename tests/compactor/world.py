@@ -1,7 +1,6 @@
 """A bucket with segment blocks as consumers make them, and all that a compactor needs."""
 
 import hashlib
-import itertools
 import tempfile
 from array import array
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from bucket.layout import block_key
 from bucket.manifest import BlockEntry, FileEntry
 from bucket.manifests import ManifestStore
 from bucket.memory import MemoryBucket
+from bucket.workspace import Workspace
 from compactor.compactor import Compactor
 from compactor.settings import CompactorSettings
 from consumers.block_meta import describe_block
@@ -48,7 +48,6 @@ class World:
         self.bucket = bucket or MemoryBucket(self.clock)
         self.scratch = scratch
         self.logged = CapturingLogger()
-        self._numbers = itertools.count()
 
     def publish(
         self,
@@ -105,11 +104,15 @@ class World:
         return Compactor(
             bucket or self.bucket,
             settings=settings or CompactorSettings(),
-            directory=self.scratch / f"compactor-{next(self._numbers)}",
+            workspace=self.workspace(),
             clock=self.clock,
             logger=structlog.wrap_logger(self.logged, processors=[]),
             registry=registry or CollectorRegistry(),
         )
+
+    def workspace(self) -> Workspace:
+        """A process' own; `scratch/work` holds them all."""
+        return Workspace(self.scratch / "work", "compactor")
 
     def close_window(self) -> None:
         self.clock.advance(3 * HOUR + 1)

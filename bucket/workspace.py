@@ -1,4 +1,4 @@
-"""A directory of one's own for blocks between building and publishing: processes may share one --data.dir."""
+"""A local directory of one's own for blocks on their way to or from a bucket: processes may share one --data.dir."""
 
 import contextlib
 import fcntl
@@ -9,18 +9,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-_PREFIX = "consumer-"
 
-
-class Staging:
-    """`consumer-<pid>-<random>` below `parent`: locked while its process lives, and removed by the next one after it.
+class Workspace:
+    """`<name>-<pid>-<random>` below `parent`: locked while its process lives, and removed by the next one after it.
 
     It is a cache, made again where it vanished. Thread-safe.
     """
 
-    def __init__(self, parent: Path) -> None:
+    def __init__(self, parent: Path, name: str) -> None:
         """Touches nothing yet."""
-        self._parent = parent
+        self.parent = parent
+        self._name = name
         self._claiming = threading.Lock()
         self._own: tuple[Path, int] | None = None
 
@@ -40,17 +39,17 @@ class Staging:
             self._release()
 
     def _claim(self) -> tuple[Path, int]:
-        self._parent.mkdir(parents=True, exist_ok=True)
-        with _opened(self._parent) as parent:
+        self.parent.mkdir(parents=True, exist_ok=True)
+        with _opened(self.parent) as parent:
             fcntl.flock(parent, fcntl.LOCK_EX)  # nobody sweeps what is made, but not locked yet
             self._sweep()
-            own = Path(tempfile.mkdtemp(dir=self._parent, prefix=f"{_PREFIX}{os.getpid()}-"))
+            own = Path(tempfile.mkdtemp(dir=self.parent, prefix=f"{self._name}-{os.getpid()}-"))
             descriptor = os.open(own, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             return own, descriptor
 
     def _sweep(self) -> None:
-        for left in self._parent.glob(f"{_PREFIX}*"):
+        for left in self.parent.glob(f"{self._name}-*"):
             try:
                 with _opened(left) as descriptor:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

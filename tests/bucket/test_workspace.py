@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from consumers.staging import Staging
+from bucket.workspace import Workspace
 
 _OTHER = """
 import sys
 from pathlib import Path
-from consumers.staging import Staging
-staging = Staging(Path(sys.argv[1]))
+from bucket.workspace import Workspace
+staging = Workspace(Path(sys.argv[1]), "consumer")
 directory = staging.directory()
 (directory / "block").mkdir()
 print(directory, flush=True)
@@ -30,11 +30,11 @@ def test_another_process_is_left_alone_while_it_lives_and_swept_after_its_death(
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         theirs = Path(other.stdout.readline().strip())
-        beside = Staging(parent)
+        beside = Workspace(parent, "consumer")
         assert beside.directory() != theirs
         assert (theirs / "block").is_dir()
         other.kill()
-    after = Staging(parent)
+    after = Workspace(parent, "consumer")
     after.directory()
     assert not theirs.exists()
     assert beside.directory().is_dir()
@@ -44,7 +44,7 @@ def test_another_process_is_left_alone_while_it_lives_and_swept_after_its_death(
 
 
 def test_two_in_one_process_do_not_share(parent: Path) -> None:
-    one, two = Staging(parent), Staging(parent)
+    one, two = Workspace(parent, "consumer"), Workspace(parent, "consumer")
     (one.directory() / "block").mkdir()
     assert two.directory() != one.directory()
     two.close()
@@ -53,13 +53,13 @@ def test_two_in_one_process_do_not_share(parent: Path) -> None:
 
 
 def test_what_vanished_is_made_again_and_held(parent: Path) -> None:
-    staging = Staging(parent)
+    staging = Workspace(parent, "consumer")
     gone = staging.directory()
     gone.rmdir()
     parent.rmdir()
     again = staging.directory()
     assert again.is_dir()
-    Staging(parent).directory()
+    Workspace(parent, "consumer").directory()
     assert again.is_dir()
 
 
@@ -67,7 +67,7 @@ def test_others_directories_are_no_business_of_ours(parent: Path) -> None:
     compactor = parent / "compactor" / "merge-1"
     compactor.mkdir(parents=True)
     (parent / "consumer-notes.txt").write_text("a file")
-    Staging(parent).directory()
+    Workspace(parent, "consumer").directory()
     assert compactor.is_dir()
     assert (parent / "consumer-notes.txt").is_file()
 
@@ -75,7 +75,7 @@ def test_others_directories_are_no_business_of_ours(parent: Path) -> None:
 def test_a_parent_that_cannot_be_made_is_an_error_until_it_can(parent: Path) -> None:
     parent.parent.mkdir()
     parent.write_text("a file where a directory should be")
-    staging = Staging(parent)
+    staging = Workspace(parent, "consumer")
     with pytest.raises(FileExistsError):
         staging.directory()
     parent.unlink()
