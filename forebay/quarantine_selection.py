@@ -27,7 +27,7 @@ class Found(NamedTuple):
 
 def shown_id(record_id: RecordId) -> str:
     """`LOG/PARTITION/OFFSET`, the log's id cut short."""
-    return f"{record_id.log_id[:_LOG_ID_SHOWN]}/{record_id.partition}/{record_id.offset}"
+    return f"{_named(record_id.log_id)[:_LOG_ID_SHOWN]}/{record_id.partition}/{record_id.offset}"
 
 
 def select(quarantine: Quarantine, flags: QuarantineFlags) -> Iterator[Found]:
@@ -72,7 +72,7 @@ def _resolve_one(text: str, standing: list[RecordId]) -> RecordId:
             f"not the id of a record id={text}", hint="ids are LOG/PARTITION/OFFSET, as forebay quarantine list prints"
         )
     place = (int(partition), int(offset))
-    found = [each for each in standing if each[1:] == place and each.log_id.startswith(log_id)]
+    found = [each for each in standing if each[1:] == place and _named(each.log_id).startswith(_named(log_id))]
     if not found:
         raise NotQuarantined(
             f"no such record in the quarantine id={text}", hint="forebay quarantine list shows those that there are"
@@ -83,3 +83,8 @@ def _resolve_one(text: str, standing: list[RecordId]) -> RecordId:
             hint=f"write more of the log's id: {', '.join(each.log_id for each in found)}",
         )
     return found[0]
+
+
+def _named(log_id: str) -> str:
+    """A topic's id may begin with a minus sign, which would make it a flag."""
+    return log_id.lstrip("-")

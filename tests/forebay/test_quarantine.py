@@ -6,22 +6,23 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from broker.embedded import EmbeddedWriter
-from broker.log import Headers, NewRecord, Record
+from broker.log import Headers, LogUnavailable, NewRecord, Record
 from broker.open import open_reader, open_writer
 from broker.quarantine import QuarantinedRecord
 from broker.record import Replica, new_headers
-from broker.settings import BrokerSettings, EmbeddedSettings
+from broker.settings import BrokerSettings, CreateTopic, EmbeddedSettings, KafkaSettings
 from bucket.filesystem import FilesystemBucket
 from consumers.quarantine import BucketQuarantine
 from consumers.recipe import make_recipe
 from consumers.settings import BoundSettings, SegmentSettings
 from consumers.verdict import judge
-from forebay import quarantine
+from forebay import quarantine, quarantine_replay
 from forebay.clock import SystemClock
 from forebay.flags import parse_flags
 from forebay.quarantine_show import hexdump
@@ -29,6 +30,7 @@ from forebay.settings import Settings
 from tests.consumers.head_oracle import Entry, bits_of, named, record
 from tests.forebay.server import ROOT, Role, run
 from tests.forebay.test_all_in_one import eventually
+from tests.peers.kafka import KafkaBroker
 
 NOW = int(time.time() * 1000)
 DAY = 86_400_000
@@ -165,6 +167,14 @@ def test_an_id_that_names_no_one_record_is_1(desk: Desk, text: str, said: str) -
     assert desk("drop", "0000/2/41")[0] == 0
 
 
+def test_a_topics_id_that_begins_like_a_flag_can_be_named(desk: Desk) -> None:
+    desk.put(2, 41, GARBAGE, log_id="-_aZ09-mQx6TNl0lkOyJsw")
+    (row,) = json.loads(desk("list", "--json")[1])
+    assert (row["id"], row["log_id"]) == ("_aZ09-mQ/2/41", "-_aZ09-mQx6TNl0lkOyJsw")
+    assert desk("show", row["id"])[0] == 0
+    assert desk("drop", row["id"])[1].startswith("dropped _aZ09-mQ/2/41\n")
+
+
 def test_drop_wants_to_know_what(desk: Desk) -> None:
     desk.put(2, 41, GARBAGE)
     for arguments in ([], ["2/41", "--all", "--yes"], ["--all"], ["--tenant=team-a"]):
@@ -248,6 +258,55 @@ def test_replay_appends_what_is_sound_and_leaves_the_rest(desk: Desk) -> None:
         0,
         "nothing in the quarantine matches\n",
     )
+
+
+async def test_replay_onto_kafka_beside_its_gateways(
+    desk: Desk, kafka: KafkaBroker, topic_name: str, tmp_path: Path
+) -> None:
+    broker = BrokerSettings(
+        type="kafka",
+        kafka=KafkaSettings(
+            bootstrap_servers=kafka.bootstrap, topic=topic_name, create_topic=CreateTopic(3, replication_factor=1)
+        ),
+    )
+    settings = Settings(broker=broker)
+    gateway = open_writer(broker, tmp_path, SystemClock())
+    await gateway.append([NewRecord(2, b"other", b"x", new_headers())])
+    desk.put(2, 40, SOUND, log_id=gateway.log_id)
+    desk.put(2, 41, GARBAGE, log_id=gateway.log_id)
+    # In a thread: the command has an event loop of its own.
+    code, text, _ = await asyncio.to_thread(lambda: desk("replay", "--all", settings=settings))
+    assert (code, text.splitlines()[-1]) == (1, "1 replayed, 1 left")
+    await gateway.append([NewRecord(2, b"other", b"y", new_headers())])
+    await gateway.close()
+    reader = open_reader(broker, tmp_path)
+    records = reader.read(2, 0, 1 << 20)
+    reader.close()
+    assert [(record.key, record.value) for record in records] == [
+        (b"other", b"x"),
+        (b"team-a", SOUND),
+        (b"other", b"y"),
+    ]
+
+
+def test_a_log_that_does_not_take_it_leaves_the_record(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(EmbeddedWriter):
+        async def append(self, records: Sequence[NewRecord]) -> None:
+            if self.commits:
+                raise LogUnavailable("disk full")
+            await super().append(records)
+
+    desk.empty_log()
+    for offset in (40, 41, 42):
+        desk.put(2, offset, SOUND)
+    monkeypatch.setattr(quarantine_replay, "open_writer", lambda settings, *rest: Failing(settings.embedded, *rest))
+    code, text, _ = desk("replay", "--all")
+    assert code == 1
+    lines = text.splitlines()
+    assert lines[0].startswith("replayed 01234567/2/40: ")
+    assert lines[1].startswith("left 01234567/2/41: disk full; it may be in the log all the same")
+    assert lines[2:] == ["stopped, since the log does not take records now", "1 replayed, 1 left"]
+    assert [each.offset for each in desk.quarantine.list()] == [41, 42]
 
 
 def test_replay_does_not_throw_samples_away(desk: Desk) -> None:
