@@ -1,7 +1,8 @@
 """Which bytes go into which record: made while a request is walked, carried out once all of it is known to be good.
 
-An entry is a range of the request's body, or of the scratch buffer where it had to be written anew. So good entries are
-copied once, straight into their record, and a request that turns out malformed has cost nothing but the plan.
+An entry is a range of the request's body, which may be cut: less one range within. Or it is a range of the scratch
+buffer, where it had to be written anew. So good entries are copied once, straight into their record, and a request that
+turns out malformed has cost nothing but the plan.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -13,16 +14,21 @@ from wire.cursor cimport varint_size, write_varint
 cdef enum:
     IN_SCRATCH = 0x80000000u
     IS_METADATA = 0x40000000u
-    PLACE_MASK = 0x3FFFFFFF
+    IS_CUT = 0x20000000u
+    PLACE_MASK = 0x1FFFFFFF
     NO_RECORD = 0xFFFFFFFFu
 
 cdef struct Entry:
     uint32_t offset
     uint32_t size
-    uint32_t place  # the partition, then the index of the record; and the two flags above
+    uint32_t place  # the slot, then the index of the record; and the three flags above
+
+cdef struct Cut:
+    uint32_t offset  # in its entry's range
+    uint32_t size
 
 cdef struct Record:
-    uint32_t partition
+    uint32_t slot   # a partition, or one of its parts that share no record
     uint32_t size
     uint8_t* end    # where its next byte goes
 
@@ -36,11 +42,15 @@ cdef struct Plan:
     Record* records
     size_t record_count
     size_t record_room
+    Cut* cuts       # of the entries that are cut, in their order
+    size_t cut_count
+    size_t cut_room
 
 cdef inline void plan_free(Plan* plan) noexcept nogil:
     free(plan.entries)
     free(plan.scratch)
     free(plan.records)
+    free(plan.cuts)
     memset(plan, 0, sizeof(Plan))
 
 cdef inline void* _grown(void* data, size_t* room, size_t needed, size_t item) noexcept nogil:
@@ -81,12 +91,22 @@ cdef inline int plan_add(Plan* plan, size_t offset, size_t size, uint32_t place)
     plan.count += 1
     return 0
 
-cdef inline int _add_record(Plan* plan, uint32_t partition) noexcept nogil:
+cdef inline int plan_add_cut(Plan* plan, size_t offset, size_t size, Cut cut, uint32_t place) noexcept nogil:
+    """The range of `size` bytes from `offset` on, less the cut."""
+    cdef void* cuts = _grown(plan.cuts, &plan.cut_room, plan.cut_count + 1, sizeof(Cut))
+    if cuts == NULL:
+        return -1
+    plan.cuts = <Cut*>cuts
+    plan.cuts[plan.cut_count] = cut
+    plan.cut_count += 1
+    return plan_add(plan, offset, size - cut.size, place | IS_CUT)
+
+cdef inline int _add_record(Plan* plan, uint32_t slot) noexcept nogil:
     cdef void* records = _grown(plan.records, &plan.record_room, plan.record_count + 1, sizeof(Record))
     if records == NULL:
         return -1
     plan.records = <Record*>records
-    plan.records[plan.record_count].partition = partition
+    plan.records[plan.record_count].slot = slot
     plan.records[plan.record_count].size = 0
     plan.records[plan.record_count].end = NULL
     plan.record_count += 1
@@ -96,27 +116,27 @@ cdef inline uint64_t entry_bytes(uint64_t size) noexcept nogil:
     """Of an entry as a record's field: tag, length, payload."""
     return 1 + varint_size(size) + size
 
-cdef inline int plan_records(Plan* plan, uint32_t partitions, uint32_t max_record_bytes) noexcept nogil:
-    """Gives each entry its record, in order; an entry that no longer fits its partition's record begins the next."""
-    cdef uint32_t* current = <uint32_t*>malloc(partitions * sizeof(uint32_t))
+cdef inline int plan_records(Plan* plan, uint32_t slots, uint32_t max_record_bytes) noexcept nogil:
+    """Gives each entry its record, in order; an entry that no longer fits its slot's record begins the next."""
+    cdef uint32_t* current = <uint32_t*>malloc(slots * sizeof(uint32_t))
     cdef Entry* entry
-    cdef uint32_t partition, record
+    cdef uint32_t slot, record
     cdef uint64_t size
     cdef size_t i
     if current == NULL:
         return -1
-    memset(current, 0xFF, partitions * sizeof(uint32_t))
+    memset(current, 0xFF, slots * sizeof(uint32_t))
     for i in range(plan.count):
         entry = &plan.entries[i]
-        partition = entry.place & PLACE_MASK
-        record = current[partition]
+        slot = entry.place & PLACE_MASK
+        record = current[slot]
         size = entry_bytes(entry.size)
         if record == NO_RECORD or plan.records[record].size + size > max_record_bytes:
             record = <uint32_t>plan.record_count
-            if _add_record(plan, partition) < 0:
+            if _add_record(plan, slot) < 0:
                 free(current)
                 return -1
-            current[partition] = record
+            current[slot] = record
         plan.records[record].size += <uint32_t>size
         entry.place = (entry.place & ~<uint32_t>PLACE_MASK) | record
     free(current)
@@ -127,14 +147,20 @@ cdef inline void plan_write(Plan* plan, const uint8_t* body) noexcept nogil:
     cdef const Entry* entry
     cdef Record* record
     cdef const uint8_t* source
+    cdef const Cut* cut = plan.cuts
     cdef uint8_t* p
     cdef size_t i
     for i in range(plan.count):
         entry = &plan.entries[i]
         record = &plan.records[entry.place & PLACE_MASK]
-        source = <const uint8_t*>plan.scratch if entry.place & IN_SCRATCH else body
+        source = (<const uint8_t*>plan.scratch if entry.place & IN_SCRATCH else body) + entry.offset
         p = record.end
         p[0] = 0x1A if entry.place & IS_METADATA else 0x0A
         p = write_varint(p + 1, entry.size)
-        memcpy(p, source + entry.offset, entry.size)
+        if entry.place & IS_CUT:
+            memcpy(p, source, cut.offset)
+            memcpy(p + cut.offset, source + cut.offset + cut.size, entry.size - cut.offset)
+            cut += 1
+        else:
+            memcpy(p, source, entry.size)
         record.end = p + entry.size

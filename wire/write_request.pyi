@@ -27,6 +27,10 @@ class Routed(NamedTuple):
     """
     examples: list[Rejection]
     """The first few refusals, at most `max_examples`."""
+    replicas: dict[int, tuple[str, str]]
+    """Of records that are of an HA replica, by index: the values of its cluster and replica labels."""
+    unnamed: int
+    """Series whose replica was not named, because the request holds more than 256."""
 
 REASONS: tuple[str, ...]
 """Every reason that `rejected` may name."""
@@ -47,17 +51,25 @@ class Router:
         max_record_bytes: int = 900 * 1024,
         max_label_pairs: int = 1024,
         max_examples: int = 10,
+        cluster_label: str = "",
+        replica_label: str = "",
     ) -> None:
         """A series that does not fit `max_record_bytes` is split between samples, its labels repeated.
+
+        The two labels name the HA replica a series came from; both or none.
 
         Raises:
             ValueError: a setting is out of its range; at most 100 examples can be kept.
         """
-    def route(self, body: Buffer, seed: int, min_time: int, max_time: int) -> Routed:
+    def route(self, body: Buffer, seed: int, min_time: int, max_time: int, *, name_replicas: bool = False) -> Routed:
         """Walks one decompressed body without the GIL; good series are routed whatever the others are.
 
         `seed` is `tenant_seed(tenant)`; samples outside [min_time, max_time] (ms) are refused one by one. Memory beyond
         the records stays a small multiple of the body, whatever the body holds.
+
+        With `name_replicas`, a series that has both labels of a replica loses the replica label before it is hashed,
+        and stands in records of that replica alone. One that lacks either, or has more than 256 bytes in one, stays as
+        it is.
 
         Raises:
             InvalidData: not a WriteRequest at all (truncated, wrong wire type, overlong varint): nothing is routed.

@@ -48,6 +48,15 @@ def write_requests() -> list[bytes]:
     return [*simple, *with_histograms, b"".join(simple + with_histograms), text_field(3, metadata.SerializeToString())]
 
 
+def of_replicas() -> list[bytes]:
+    sample = [{"value": 1.0, "timestamp": NOW}]
+    sets = [_labels(__replica__=name, cluster=cluster) for name in ("a", "b") for cluster in ("eu", "us")]
+    sets = [sorted(labels, key=lambda label: label["name"]) for labels in sets]
+    sets += [sets[0][::-1], _labels(__replica__="a"), _labels(__replica__="a", cluster="x" * 257)]
+    each = [WriteRequest(timeseries=[{"labels": labels, "samples": sample}]).SerializeToString() for labels in sets]
+    return [*each, b"".join(each)]
+
+
 def read_requests() -> list[bytes]:
     matchers = [{"type": kind, "name": b"job", "value": b"node.*"} for kind in range(4)]
     query = {"start_timestamp_ms": NOW, "end_timestamp_ms": NOW + 1, "matchers": matchers, "hints": {"func": b"rate"}}

@@ -6,6 +6,7 @@ a bytes object would lend its terminating zero.
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from consumers.head import Bounds, Head
 from forebay.errors import InvalidData
@@ -24,10 +25,11 @@ MAX_AGE = 3_600_000
 
 
 def _route(router: Router, data: memoryview) -> Routed:
-    return router.route(data, SEED, corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE)
+    """Names replicas where the router knows their labels."""
+    return router.route(data, SEED, corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE, name_replicas=True)
 
 
-def _router(**settings: int) -> Target:
+def _router(**settings: Any) -> Target:
     router = Router(7, **settings)
 
     def target(data: memoryview) -> None:
@@ -37,7 +39,7 @@ def _router(**settings: int) -> Target:
             return
         for partition, record in routed.records:
             again = _route(router, exactly(record))
-            if again.records != [(partition, record)] or again.rejected:
+            if again.records != [(partition, record)] or again.rejected or again.replicas:
                 raise AssertionError(f"a record routed again is another: {record.hex()}")
 
     return target
@@ -107,6 +109,11 @@ def entries() -> dict[str, Entry]:
     return {
         "router": Entry(_router(), writes),
         "router, small records": Entry(_router(max_record_bytes=300, max_label_pairs=6), writes),
+        "router, replicas": Entry(_router(cluster_label="cluster", replica_label="__replica__"), corpus.of_replicas()),
+        "router, replicas, small records": Entry(
+            _router(max_record_bytes=300, max_label_pairs=6, cluster_label="cluster", replica_label="job"),
+            corpus.of_replicas(),
+        ),
         "read request": Entry(_expecting(decode_read_request, InvalidData), corpus.read_requests()),
         "canonical labels": Entry(_expecting(canonical_check), corpus.label_sets()),
         "head": Entry(_head(), writes),

@@ -91,7 +91,7 @@ def accepted(bodies: Iterator[bytes]) -> list[bytes]:
         except InvalidData:
             continue
         expected = oracle.route(body, SEED, MIN, MAX, partitions=4)
-        assert oracle.read_records(routed.records).entries == expected.entries
+        assert oracle.read_records(routed.records, routed.replicas).entries == expected.entries
         assert routed.rejected == dict(expected.rejected)
         found.append(body)
     return found

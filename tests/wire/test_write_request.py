@@ -98,7 +98,7 @@ requests = st.builds(
 def test_records_hold_what_the_oracle_says(body: bytes) -> None:
     routed = route(body, max_label_pairs=3)
     expected = oracle.route(body, SEED, MIN, MAX, partitions=PARTITIONS, max_label_pairs=3)
-    found = oracle.read_records(routed.records)
+    found = oracle.read_records(routed.records, routed.replicas)
     assert found.entries == expected.entries
     assert found.metadata == expected.metadata
     assert routed.rejected == dict(expected.rejected)
@@ -136,12 +136,12 @@ def test_small_records_hold_the_same_and_keep_their_limit(body: bytes, limit: in
         assert one == many
 
 
-def _samples_in_order(routed: Routed) -> dict[tuple[int, bytes], list[bytes]]:
-    found: dict[tuple[int, bytes], list[bytes]] = {}
-    for partition, series_of in oracle.read_records(routed.records).entries.items():
+def _samples_in_order(routed: Routed) -> dict[tuple[oracle.Place, bytes], list[bytes]]:
+    found: dict[tuple[oracle.Place, bytes], list[bytes]] = {}
+    for place, series_of in oracle.read_records(routed.records, routed.replicas).entries.items():
         for run, *kinds in series_of:
             for messages in kinds:
-                found.setdefault((partition, run), []).extend(messages)
+                found.setdefault((place, run), []).extend(messages)
     return {key: sorted(messages) for key, messages in found.items()}
 
 
@@ -293,7 +293,7 @@ def test_one_element_that_fits_no_record_is_refused_alone() -> None:
 
 
 def test_an_empty_body_is_an_empty_request() -> None:
-    assert route(b"") == Routed([], 0, 0, 0, 0, 0, {}, [])
+    assert route(b"") == Routed([], 0, 0, 0, 0, 0, {}, [], {}, 0)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
@@ -305,7 +305,7 @@ def test_any_contiguous_buffer_will_do(kind: Any) -> None:
 @pytest.mark.parametrize(
     "options", [{"partitions": 0}, {"max_record_bytes": 1}, {"max_label_pairs": 0}, {"max_examples": -1}]
 )
-def test_settings_out_of_range_are_refused(options: dict[str, int]) -> None:
+def test_settings_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Router(**{"partitions": 1, **options})
 

@@ -12,12 +12,17 @@ from tests.wire.labels_oracle import canonical, is_text, label_fields
 from tests.wire.messages import WriteRequest
 from tests.wire.test_hashing import slow_jump
 
+Place = tuple[int, tuple[str, str] | None]
+"""A partition, and the replica whose records these are: its cluster and its name."""
+HaLabels = tuple[bytes, bytes]
+"""Names of the cluster's and the replica's label."""
+
 
 @dataclass
 class Outcome:
-    """By partition: (canonical labels, serialised samples, exemplars, histograms) per entry, in order."""
+    """By place: (canonical labels, serialised samples, exemplars, histograms) per entry, in order."""
 
-    entries: dict[int, list[tuple[bytes, list[bytes], list[bytes], list[bytes]]]] = field(default_factory=dict)
+    entries: dict[Place, list[tuple[bytes, list[bytes], list[bytes], list[bytes]]]] = field(default_factory=dict)
     metadata: dict[int, list[bytes]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
     series: int = 0
@@ -42,6 +47,13 @@ def label_refusal(pairs: list[tuple[bytes, bytes]], max_pairs: int) -> str:
     if len(set(names)) != len(names):
         return "duplicate_label"
     return "" if b"__name__" in names else "missing_name"
+
+
+def replica_of(pairs: list[tuple[bytes, bytes]], ha: HaLabels | None) -> tuple[str, str] | None:
+    """Of the labels of a series that is not refused."""
+    values = dict(pairs)
+    cluster, replica = (values.get(name, b"") for name in ha or (b"", b""))
+    return (cluster.decode(), replica.decode()) if 0 < len(cluster) <= 256 and 0 < len(replica) <= 256 else None
 
 
 def _exemplar_is_text(exemplar: Any) -> bool:
@@ -94,7 +106,14 @@ class _Rules:
 
 
 def route(
-    body: bytes, seed: int, min_time: int, max_time: int, *, partitions: int, max_label_pairs: int = 1024
+    body: bytes,
+    seed: int,
+    min_time: int,
+    max_time: int,
+    *,
+    partitions: int,
+    max_label_pairs: int = 1024,
+    ha: HaLabels | None = None,
 ) -> Outcome:
     out = Outcome()
     rules = _Rules(min_time, max_time, max_label_pairs, out.rejected)
@@ -106,8 +125,9 @@ def route(
             continue
         kept = rules.samples(series), rules.exemplars(series), rules.histograms(series)
         if any(kept):
-            labels = canonical(pairs)
-            out.entries.setdefault(partition(labels, seed, partitions), []).append((labels, *kept))
+            replica = replica_of([pair for pair in pairs if pair[1]], ha)
+            labels = canonical([pair for pair in pairs if replica is None or ha is None or pair[0] != ha[1]])
+            out.entries.setdefault((partition(labels, seed, partitions), replica), []).append((labels, *kept))
             out.series += 1
             out.samples += len(kept[0])
             out.exemplars += len(kept[1])
@@ -121,16 +141,17 @@ def route(
     return out
 
 
-def read_records(records: list[tuple[int, bytes]]) -> Outcome:
+def read_records(records: list[tuple[int, bytes]], replicas: dict[int, tuple[str, str]]) -> Outcome:
     """What a reader of the log finds, in the same terms."""
     out = Outcome()
-    for place, record in records:
+    for number, (place, record) in enumerate(records):
         request = WriteRequest.FromString(record)
         for series in request.timeseries:
             kinds = (series.samples, series.exemplars, series.histograms)
             messages = [[_serialized(message) for message in each] for each in kinds]
             labels = label_fields((label.name, label.value) for label in series.labels)
-            out.entries.setdefault(place, []).append((labels, messages[0], messages[1], messages[2]))
+            key = (place, replicas.get(number))
+            out.entries.setdefault(key, []).append((labels, messages[0], messages[1], messages[2]))
         for metadata in request.metadata:
             out.metadata.setdefault(place, []).append(_serialized(metadata))
     return out
