@@ -1,4 +1,7 @@
-"""HA pairs: which one of several replicas is stored. A function of the records alone, in append time."""
+"""HA pairs: which one of several replicas is stored. A function of the records alone, in append time.
+
+Why so: docs/decisions/0011-ha-pairs.md.
+"""
 
 import hashlib
 from collections.abc import Iterable

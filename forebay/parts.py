@@ -10,7 +10,7 @@ from aiohttp import web
 from broker.log import LogReader, LogWriter
 from broker.open import open_reader, open_subscription, open_writer
 from bucket.bucket import Bucket, BucketMisconfigured
-from bucket.manifest import Recipe
+from bucket.manifest import HaRecipe, Recipe
 from bucket.open import open_bucket
 from bucket.settings import BucketSettings
 from bucket.workspace import Workspace
@@ -60,7 +60,8 @@ def open_existing_bucket(settings: Settings, data_dir: Path) -> Bucket:
 
 def settings_recipe(settings: Settings) -> Recipe:
     """That of consumers with these settings."""
-    return make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label)
+    ha = HaRecipe(int(settings.ha.failover_timeout), settings.ha.max_clusters) if settings.ha.tenants else None
+    return make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label, ha)
 
 
 def open_log_reader(process: Process) -> LogReader:
@@ -94,6 +95,7 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
         log,
         settings=settings.gateway,
         limits=settings.limits,
+        ha=settings.ha,
         tenancy=settings.tenancy,
         clock=process.clock,
         registry=process.registry,

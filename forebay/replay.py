@@ -16,7 +16,6 @@ from broker.open import open_reader
 from bucket.manifests import ManifestStore
 from bucket.open import open_bucket
 from bucket.workspace import Workspace
-from consumers.recipe import make_recipe
 from consumers.replay import Replay
 from consumers.replay_log import ReplayLog
 from consumers.replay_range import BadSelection, Bound, Offset, Selection, Time, resolve, within
@@ -27,7 +26,7 @@ from forebay.columns import columns
 from forebay.errors import ForebayError, Retryable
 from forebay.exit_codes import FAILED, OK, START_FAILED, USAGE
 from forebay.flags import Flags
-from forebay.parts import LOG, STAGING, bucket_settings
+from forebay.parts import LOG, STAGING, bucket_settings, settings_recipe
 from forebay.replay_meter import ReplayMeter
 from forebay.settings import Settings
 
@@ -62,7 +61,7 @@ def run(flags: Flags, settings: Settings) -> int:
             replay = Replay(
                 log,
                 bucket,
-                recipe=make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label),
+                recipe=settings_recipe(settings),
                 threads=settings.consumer.build_threads,
                 directory=workspace.directory(),
                 retry=_retry(stop, meter.say),

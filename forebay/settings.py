@@ -16,7 +16,7 @@ from compactor.settings import CompactorSettings
 from consumers.settings import WINDOW, BoundSettings, ConsumerSettings, SegmentSettings
 from forebay.errors import Fatal
 from forebay.units import Duration
-from gateway.settings import GatewaySettings, LimitSettings, TenancySettings
+from gateway.settings import GatewaySettings, HaSettings, LimitSettings, TenancySettings
 from gateway.tenant import BadTenant, check_tenant
 from query.settings import QuerySettings
 
@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: GatewaySettings = GatewaySettings()
     limits: LimitSettings = LimitSettings()
     tenancy: TenancySettings = TenancySettings()
+    ha: HaSettings = HaSettings()
     compactor: CompactorSettings = CompactorSettings()
     query: QuerySettings = QuerySettings()
     external_labels: dict[str, str] = {}
@@ -99,10 +100,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except Fatal as error:
             raise ValueError(f"consumer.group and consumer.replica: {error}") from error
         if self.tenancy.default_tenant:
-            try:
-                check_tenant(self.tenancy.default_tenant)
-            except BadTenant as error:
-                raise ValueError(f"tenancy.default_tenant is {error} (got {self.tenancy.default_tenant!r})") from error
+            _check_tenant("tenancy.default_tenant", self.tenancy.default_tenant)
+        for tenant in () if self.ha.tenants == "*" else self.ha.tenants:
+            _check_tenant("one of ha.tenants", tenant)
 
     @property
     def bounds(self) -> BoundSettings:
@@ -110,6 +110,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         wider = BoundSettings.wider_than(self.limits.max_age, self.limits.max_future)
         windows = (wider.max_age + wider.max_future) // WINDOW + 2
         return msgspec.structs.replace(wider, max_windows=max(wider.max_windows, windows))
+
+
+def _check_tenant(name: str, tenant: str) -> None:
+    try:
+        check_tenant(tenant)
+    except BadTenant as error:
+        raise ValueError(f"{name} is {error} (got {tenant!r})") from error
 
 
 NOT_YET = {

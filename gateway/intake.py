@@ -3,10 +3,10 @@
 import asyncio
 
 from broker.log import LogUnavailable, LogWriter, NewRecord
-from broker.record import new_headers
+from broker.record import Replica, new_headers
 from forebay.clock import Clock
 from gateway.metrics import GatewayMetrics
-from gateway.settings import GatewaySettings, LimitSettings
+from gateway.settings import GatewaySettings, HaSettings, LimitSettings
 from wire.hashing import tenant_seed
 from wire.write_request import Routed, Router
 
@@ -18,7 +18,9 @@ class Intake:
         self,
         log: LogWriter,
         clock: Clock,
+        *,
         limits: LimitSettings,
+        ha: HaSettings,
         settings: GatewaySettings,
         metrics: GatewayMetrics,
     ) -> None:
@@ -28,6 +30,7 @@ class Intake:
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
+        self._ha = ha
         self._routing = self._route_over(log.partitions)
 
     def route(self, tenant: str, body: bytes | bytearray | memoryview) -> Routed:
@@ -37,7 +40,11 @@ class Intake:
         if partitions != self.log.partitions:  # it has grown
             _, router = self._routing = self._route_over(self.log.partitions)
         return router.route(
-            body, tenant_seed(tenant.encode()), now - self._limits.max_age, now + self._limits.max_future
+            body,
+            tenant_seed(tenant.encode()),
+            now - self._limits.max_age,
+            now + self._limits.max_future,
+            name_replicas=self._ha.deduplicates(tenant),
         )
 
     async def append(self, tenant: str, routed: Routed) -> None:
@@ -50,7 +57,11 @@ class Intake:
         metrics = self._metrics
         if routed.records:
             key, headers = tenant.encode(), self._headers
-            records = [NewRecord(partition, key, value, headers) for partition, value in routed.records]
+            named = {number: new_headers(Replica(*replica)) for number, replica in routed.replicas.items()}
+            records = [
+                NewRecord(partition, key, value, named.get(number, headers))
+                for number, (partition, value) in enumerate(routed.records)
+            ]
             started = self._clock.monotonic()
             try:
                 async with asyncio.timeout(self._timeout):
@@ -71,8 +82,15 @@ class Intake:
             metrics.exemplars.inc(routed.exemplars)
         if routed.metadata:
             metrics.metadata.inc(routed.metadata)
+        if routed.unnamed:
+            metrics.unnamed.inc(routed.unnamed)
         for reason, count in routed.rejected.items():
             metrics.rejected[reason].inc(count)
 
     def _route_over(self, partitions: int) -> tuple[int, Router]:
-        return partitions, Router(partitions, max_label_pairs=self._limits.max_label_pairs)
+        return partitions, Router(
+            partitions,
+            max_label_pairs=self._limits.max_label_pairs,
+            cluster_label=self._ha.cluster_label,
+            replica_label=self._ha.replica_label,
+        )

@@ -50,6 +50,11 @@ class GatewayMetrics:
         self.series = Counter(
             "forebay_gateway_series_total", "Series entries made durable in the log.", registry=registry
         )
+        self.unnamed = Counter(
+            "forebay_gateway_unnamed_replica_series_total",
+            "Series stored without deduplication, because their request was of too many HA replicas.",
+            registry=registry,
+        )
         self.exemplars = Counter(
             "forebay_gateway_exemplars_total", "Exemplars made durable in the log.", registry=registry
         )

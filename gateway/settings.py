@@ -1,5 +1,7 @@
 """What an operator may choose about the way in; frozen and strict. Durations in ms, sizes in bytes."""
 
+from typing import Literal
+
 import msgspec
 
 from forebay.units import Duration, Size
@@ -37,6 +39,32 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("max_age and max_future must be at least 0")
         if not 1 <= self.max_label_pairs <= 1024:
             raise ValueError("max_label_pairs must be within 1 and 1024")
+
+
+class HaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """HA pairs: identical senders of which one is stored. Gateways and consumers need the same."""
+
+    tenants: Literal["*"] | tuple[str, ...] = ()
+    """Whose pairs are deduplicated: nobody's, these tenants', or everybody's."""
+    cluster_label: str = "cluster"
+    """What a series' sender is a replica of."""
+    replica_label: str = "__replica__"
+    """Which replica it is; taken off before the series is stored."""
+    failover_timeout: Duration = Duration.parse("90s")
+    """How long the followed replica must be silent, in append time, before another is followed."""
+    max_clusters: int = 100
+    """Of one tenant at a time, in one partition; those beyond are stored as they come, every replica of them."""
+
+    def __post_init__(self) -> None:
+        if not self.cluster_label or self.replica_label in {"", "__name__", self.cluster_label}:
+            raise ValueError("cluster_label and replica_label must be two label names, replica_label not __name__")
+        if self.failover_timeout <= 0:
+            raise ValueError("failover_timeout must be above 0")
+        if not 1 <= self.max_clusters <= 10_000:
+            raise ValueError("max_clusters must be within 1 and 10000")
+
+    def deduplicates(self, tenant: str) -> bool:
+        return self.tenants == "*" or tenant in self.tenants
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

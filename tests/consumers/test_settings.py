@@ -3,6 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bucket.manifest import HaRecipe
 from consumers.recipe import make_recipe
 from consumers.settings import SLACK, WINDOW, BoundSettings, ConsumerSettings, SegmentSettings
 from forebay.errors import Fatal
@@ -61,6 +62,9 @@ def test_every_setting_that_decides_bytes_changes_the_recipes_digest() -> None:
         make_recipe(segment, BoundSettings(max_age=Duration(1)), {}, "tenant_id"),
         make_recipe(segment, BoundSettings(max_future=Duration(1)), {}, "tenant_id"),
         make_recipe(segment, BoundSettings(max_windows=1), {}, "tenant_id"),
+        make_recipe(segment, bounds, {}, "tenant_id", HaRecipe(1, 1)),
+        make_recipe(segment, bounds, {}, "tenant_id", HaRecipe(2, 1)),
+        make_recipe(segment, bounds, {}, "tenant_id", HaRecipe(1, 2)),
     ]
     assert len({recipe.digest() for recipe in recipes}) == len(recipes)
     assert make_recipe(SegmentSettings(grace=Duration(1)), bounds, {}, "tenant_id") == recipes[0]

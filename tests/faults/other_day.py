@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from broker.embedded_group import EmbeddedSubscription
 from bucket.filesystem import FilesystemBucket
-from consumers.recipe import make_recipe
 from consumers.worker import Consumer
 from forebay.clock import SystemClock
+from forebay.parts import settings_recipe
 from forebay.settings_file import load_settings
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     consumer = Consumer(
         lambda listener: EmbeddedSubscription(arguments.data / "log", settings.consumer.group_id, listener, clock),
         FilesystemBucket(arguments.data / "bucket"),
-        recipe=make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label),
+        recipe=settings_recipe(settings),
         segment=settings.segment,
         settings=settings.consumer,
         directory=arguments.data / "staging",

@@ -15,7 +15,7 @@ from forebay.settings import SelfMetricsSettings
 from forebay.units import Duration
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
-from gateway.settings import GatewaySettings, LimitSettings
+from gateway.settings import GatewaySettings, HaSettings, LimitSettings
 from tests.gateway.fake_log import FakeLog
 from tests.wire.messages import WriteRequest
 from wire.write_request import REASONS
@@ -38,7 +38,9 @@ class Own:
         )
         self.metrics = SelfMetrics(
             self.registry,
-            Intake(self.log, clock, LimitSettings(), GatewaySettings(), metrics),
+            Intake(
+                self.log, clock, limits=LimitSettings(), ha=HaSettings(), settings=GatewaySettings(), metrics=metrics
+            ),
             "default-tenant",
             settings=SelfMetricsSettings(interval=Duration(20), instance="here:1"),
             address=":9201",

@@ -14,7 +14,7 @@ from forebay.clock import ManualClock
 from forebay.errors import Fatal
 from gateway.app import IN_FLIGHT, SERVER_OPTIONS, add_gateway
 from gateway.in_flight import InFlight
-from gateway.settings import GatewaySettings, LimitSettings, TenancySettings
+from gateway.settings import GatewaySettings, HaSettings, LimitSettings, TenancySettings
 from tests.gateway.fake_log import FakeLog
 
 
@@ -66,6 +66,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
             *,
             limits: LimitSettings | None = None,
             tenancy: TenancySettings | None = None,
+            ha: HaSettings | None = None,
             writer: LogWriter | None = None,
         ) -> Gateway:
             registry = CollectorRegistry(auto_describe=True)
@@ -77,6 +78,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
                 settings=settings or GatewaySettings(),
                 limits=limits or LimitSettings(),
                 tenancy=tenancy or TenancySettings(),
+                ha=ha or HaSettings(),
                 clock=clock,
                 registry=registry,
                 stop=stopped.append,
