@@ -26,6 +26,8 @@ class _Chain(NamedTuple):
 
     known: bool
     last: Manifest | None = None
+    away: bool = False
+    """The bucket does not answer."""
 
 
 class Looker:
@@ -65,9 +67,10 @@ class Looker:
             group = self._describe()
             hints = group.committed if group else {}
             chains = [self._chain(number, hints.get(number)) for number in numbers[:1]]
-            if chains and chains[0].known:  # else the bucket would keep every one of them waiting
+            if chains[0].away:  # it would keep every one of them waiting
+                chains += [_Chain(known=False)] * (len(numbers) - 1)
+            else:
                 chains += pool.map(lambda number: self._chain(number, hints.get(number)), numbers[1:])
-            chains += [_Chain(known=False)] * (len(numbers) - len(chains))
             answers = [each.result() for each in asking]
             held = {row.partition: row for answer in answers for row in answer.held}
             rows = pool.map(lambda number: self._row(number, group, chains[number], held.get(number)), numbers)
@@ -83,7 +86,7 @@ class Looker:
             bucket=self._bucket.description,
             partitions=partitions,
             consumers=tuple(answer.report for answer in answers),
-            problems=tuple(self._problems),
+            problems=tuple(dict.fromkeys(self._problems)),  # a bucket that goes away meanwhile is said once
         )
 
     def _describe(self) -> GroupDescription | None:
@@ -97,9 +100,9 @@ class Looker:
         try:
             return _Chain(known=True, last=self._manifests.last(self._log.log_id, number, hint))
         except ForebayError as error:
-            where = "bucket" if isinstance(error, BucketUnavailable) else f"partition {number}"
-            self._problems.append(Problem(where, error.args[0], error.hint))
-            return _Chain(known=False)
+            away = isinstance(error, BucketUnavailable)
+            self._problems.append(Problem("bucket" if away else f"partition {number}", error.args[0], error.hint))
+            return _Chain(known=False, away=away)
 
     def _row(
         self, number: int, group: GroupDescription | None, chain: _Chain, held: HeldPartition | None

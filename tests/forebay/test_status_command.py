@@ -200,13 +200,14 @@ def test_without_the_bucket_committed_offsets_speak(world: World) -> None:
 
 
 def test_a_manifest_that_cannot_be_read_spoils_its_partition_only(world: World) -> None:
-    world.publish(0, 1)
-    world.bucket.put(manifest_key(world.log_id, 1, 0), b"{")
+    world.bucket.put(manifest_key(world.log_id, 0, 0), b"{")
+    ManifestStore(world.bucket).create(make_manifest(0, 9, log_id=world.log_id, partition=1))
     report = world.look()
-    (problem,) = report.problems
-    assert problem.where == "partition 1"
-    assert problem.message.startswith("manifest cannot be read")
-    assert report.partitions[0].published == 1
+    assert [(problem.where, problem.message[:23]) for problem in report.problems] == [
+        ("partition 0", "manifest cannot be read"),
+        ("partition 1", "log ends before what is"),
+    ]
+    assert [(row.published, row.by_manifest) for row in report.partitions[:2]] == [(2, False), (9, True)]
 
 
 def test_a_group_that_cannot_be_asked_is_not_one_without_members(world: World) -> None:
