@@ -158,10 +158,12 @@ def test_hosts_and_ports_in_the_mounted_files_are_those_of_services() -> None:
     assert [each for each in found if PORTS.get(each[1]) != each[2]] == []
 
 
-def test_the_reader_asks_every_consumer() -> None:
+def test_the_reader_and_the_status_ask_every_consumer() -> None:
     reads = yaml.safe_load(SERVICES["reader"].mounted("/etc/prometheus/reader.yaml").read_text())["remote_read"]
     number = range(1, SERVICES["consumer"].replicas + 1)
-    assert [each["url"] for each in reads] == [f"http://forebay-consumer-{n}:9203/api/v1/read" for n in number]
+    urls = [f"http://forebay-consumer-{n}:9203" for n in number]
+    assert [each["url"] for each in reads] == [f"{url}/api/v1/read" for url in urls]
+    assert list(settings_of(SERVICES["gateway"]).status.urls) == urls
     assert yaml.safe_load(compose.FILE.read_text())["name"] == "forebay"  # of which those names are made
 
 
