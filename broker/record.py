@@ -42,6 +42,8 @@ def check_version(record: Record) -> None:
         InvalidData: there is no version, more than one, or it is not a number.
         UnsupportedRecord: the version is newer.
     """
+    if record.headers == _USUAL:
+        return
     versions = [value for name, value in record.headers if name == VERSION_HEADER]
     at = f"partition={record.partition} offset={record.offset}"
     if len(versions) != 1:
@@ -71,7 +73,7 @@ def tenant_of(record: Record) -> str:
 
 def replica_of(record: Record) -> Replica | None:
     """The HA replica that the headers name, or None; raises InvalidData where they name half of one, or two."""
-    if all(name not in _REPLICA_HEADERS for name, _ in record.headers):
+    if record.headers == _USUAL or all(name not in _REPLICA_HEADERS for name, _ in record.headers):
         return None
     named = tuple(sorted((name, value) for name, value in record.headers if name in _REPLICA_HEADERS))
     if tuple(name for name, _ in named) != _REPLICA_HEADERS:
@@ -90,6 +92,8 @@ def without_replica(headers: Headers) -> Headers:
 
 
 _REPLICA_HEADERS = (CLUSTER_HEADER, REPLICA_HEADER)
+_USUAL = new_headers()
+"""What nearly every record has: known at one look."""
 
 
 def _text(value: bytes, record: Record) -> str:

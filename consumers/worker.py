@@ -179,8 +179,9 @@ class Consumer:
         self._settle(assignment)
         self._steer(assignment)
         records = assignment.subscription.poll(self._settings.poll_timeout.seconds, self._settings.poll_bytes)
-        for record in records:
-            self._take(assignment, record)
+        taken = [record for record in records if self._take(assignment, record)]
+        self._metrics.records.inc(len(taken))
+        self._metrics.record_bytes.inc(sum(len(record.key) + len(record.value) for record in taken))
         assignment.note_caught_up()
         self._observe(assignment)
 
@@ -198,20 +199,18 @@ class Consumer:
             self._backoff.succeeded()
             self._failing = ""
 
-    def _take(self, assignment: Assignment, record: Record) -> None:
+    def _take(self, assignment: Assignment, record: Record) -> bool:
+        """False where it will be read again, from where the partition goes on."""
         partition = assignment[record.partition]
         if partition is None or partition.adrift:
-            return  # it will be read again, from where the partition goes on
+            return False
         try:
             taken = partition.take(record)
         except UnsupportedRecord:
             self._metrics.unsupported.inc()
             raise
-        if not taken:
-            partition.adrift = True
-            return
-        self._metrics.records.inc()
-        self._metrics.record_bytes.inc(len(record.key) + len(record.value))
+        partition.adrift = not taken
+        return taken
 
     def _settle(self, assignment: Assignment) -> None:
         """Takes note of segments that are done: commits, opens the way for the next, follows an adopted manifest."""
