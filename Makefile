@@ -28,12 +28,16 @@ bench: $(VENV)/kernels  ## figures with their peers in the same run; docs/perfor
 	$(BIN)/python -m tests.peers victoria-metrics
 	$(BIN)/python -m bench
 
-soak chaos: $(VENV)/kernels  ## kill -9 at random moments under load, for ROUNDS rounds
+soak: $(VENV)/kernels  ## kill -9 at random moments under load, for ROUNDS rounds
 	$(BIN)/python -m tests.crash --rounds $(or $(ROUNDS),100)
 
 elastic: $(VENV)/kernels ## consumers come and go under load on Kafka and S3, 25 minutes; tables and charts of docs/elastic.md
 	$(BIN)/python -m tests.peers kafka-4.1 versitygw
 	$(BIN)/python -m tests.elastic
+
+chaos: $(VENV)/kernels ## EVENTS of all kinds on real Kafka and S3; SEED repeats a plan, COMPACTOR=1 adds one (docs/testing.md)
+	$(BIN)/python -m tests.peers kafka-4.1 versitygw
+	$(BIN)/python -m tests.chaos --events $(or $(EVENTS),200) $(if $(SEED),--seed $(SEED)) $(if $(COMPACTOR),--compactor)
 
 fuzz: $(VENV)/kernels  ## hostile bytes into every kernel under AddressSanitizer, for SECONDS
 	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)

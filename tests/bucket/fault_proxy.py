@@ -73,8 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
     def do_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.close_connection = True  # so that the server's threads end with their requests
+        try:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        except ConnectionError:
+            return  # the client was killed
         self.server.seen.append((self.command, self.path))
         fault = self.server.plan(self.command, self.path)
         if fault == "drop":
