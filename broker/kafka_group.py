@@ -245,6 +245,7 @@ class KafkaSubscription:
             self._consumer.incremental_assign(begun)
         else:
             self._consumer.assign(begun)
+        self._consumer.resume(begun)  # a pause of an earlier assignment outlives it in librdkafka
 
     def _revoked(self, _consumer: Consumer, taken: list[TopicPartition]) -> None:
         self._end(self._listener.revoked, taken)

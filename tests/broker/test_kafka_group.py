@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker.log import LogWriter, NewRecord
-from tests.broker.contract import wait_for
+from tests.broker.contract import MANY, Recorder, wait_for
 from tests.broker.kafka_harness import KafkaHarness, settings_of
 from tests.broker.kafka_members import Ledger, Member
 from tests.broker.test_kafka_contract import GROUPS
@@ -77,6 +77,30 @@ async def test_members_come_and_go_under_load(harness: KafkaHarness) -> None:
         assert ledger.values[partition] == [f"{number}".encode() for number in range(end)]
     assert all(member.held == set() for member in members)
     assert not any(what == "lost" for member in members for what, _ in member.told)
+
+
+async def test_a_pause_ends_with_its_assignment(harness: KafkaHarness) -> None:
+    writer = await harness.writer()
+    stays, comes = Recorder(), Recorder()
+    first = harness.subscription("group", stays)
+
+    def held(listener: Recorder) -> int:
+        given = sum(len(partitions) for partitions in listener.assignments)
+        return given - sum(len(partitions) for partitions in listener.revocations)
+
+    await wait_for(lambda: first.poll(0.05, MANY) == [] and held(stays) == PARTITIONS, 30)
+    for partition in range(PARTITIONS):
+        first.pause(partition)
+    second = harness.subscription("group", comes)
+    await wait_for(lambda: first.poll(0.05, MANY) + second.poll(0.05, MANY) == [] and held(comes) == 3, 30)
+    before = len(stays.assignments)
+    second.close()
+    await wait_for(lambda: first.poll(0.05, MANY) == [] and held(stays) == PARTITIONS, 30)
+    back = {partition for partitions in stays.assignments[before:] for partition in partitions}
+    await writer.append([NewRecord(partition, b"t", b"x") for partition in range(PARTITIONS)])
+    came: set[int] = set()
+    await wait_for(lambda: bool(came.update(r.partition for r in first.poll(0.05, MANY)) or came >= back), 30)
+    assert len(back) >= 3
 
 
 async def test_a_static_member_returns_to_its_partitions(harness: KafkaHarness) -> None:
