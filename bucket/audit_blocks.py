@@ -1,6 +1,7 @@
 """The second half of an audit: every block, against the manifest that names it or the merge that made it."""
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 from typing import NamedTuple
 
@@ -37,12 +38,16 @@ class _Wanted(NamedTuple):
 
 
 class BlockAudit:
-    """Looks at the blocks once. `complete` says that `expected` holds all that manifests name."""
+    """Looks at the blocks once. `complete` says that `expected` holds all that manifests name.
+
+    `retired` are blocks that a rebuild put others in place of; neither they nor what was compacted from them count.
+    """
 
     def __init__(
         self,
         bucket: Bucket,
         expected: Mapping[str, ExpectedBlock],
+        retired: AbstractSet[str],
         findings: Findings,
         progress: Callable[[Progress], None],
         *,
@@ -52,6 +57,7 @@ class BlockAudit:
     ) -> None:
         self._bucket = bucket
         self._expected = expected
+        self._retired = retired
         self._findings = findings
         self._progress = progress
         self._complete = complete
@@ -63,6 +69,7 @@ class BlockAudit:
         self.files = 0
         self.hashed_bytes = 0
         self.superseded = 0
+        self.replaced = 0
 
     @property
     def compacted(self) -> int:
@@ -70,7 +77,11 @@ class BlockAudit:
 
     def run(self) -> None:
         self._blocks = dict(self._list())
-        self._outputs = {ulid: block for ulid, block in self._blocks.items() if block.compacted}
+        self._outputs = {
+            ulid: block
+            for ulid, block in self._blocks.items()
+            if block.compacted and self._retired.isdisjoint(block.sources)
+        }
         for ulid, output in self._outputs.items():
             for source in output.sources:
                 self._holders.setdefault(source, []).append(ulid)
@@ -80,6 +91,11 @@ class BlockAudit:
                 self._audit_named(ulid, self._expected[ulid])
             elif ulid in self._outputs:
                 self._audit_output(ulid, self._outputs[ulid])
+            elif ulid in self._retired or self._blocks[ulid].compacted:
+                self.replaced += 1
+                self._note_block(
+                    "replaced", ulid, self._blocks[ulid], "a rebuild put others in its place; the compactor removes it"
+                )
             else:
                 self._note_other(ulid, self._blocks[ulid])
             self._progress(Progress("blocks", done, len(ulids)))

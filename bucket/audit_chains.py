@@ -8,6 +8,7 @@ from bucket.audit_report import Code, Findings, PartitionRow, Progress
 from bucket.layout import manifest_key
 from bucket.manifest import BlockEntry, Manifest, Quarantined
 from bucket.manifests import ManifestStore, ManifestVanished
+from bucket.overlay import Overlay
 from bucket.rollups import ManifestCorrupt
 
 
@@ -24,8 +25,15 @@ class ExpectedBlock(NamedTuple):
 class ChainAudit:
     """Walks the chains once; afterwards `rows`, `blocks` and `quarantined` say what they hold."""
 
-    def __init__(self, manifests: ManifestStore, findings: Findings, progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        manifests: ManifestStore,
+        overlay: Overlay,
+        findings: Findings,
+        progress: Callable[[Progress], None],
+    ) -> None:
         self._manifests = manifests
+        self._overlay = overlay
         self._findings = findings
         self._progress = progress
         self._read = 0
@@ -38,7 +46,7 @@ class ChainAudit:
         """Every manifest could be read, so a block that none names is named by none."""
 
     def run(self) -> None:
-        for log_id, partition in self._manifests.partitions():
+        for log_id, partition in self._manifests.partitions(self._overlay):
             self._audit_partition(log_id, partition)
 
     def _audit_partition(self, log_id: str, partition: int) -> None:
@@ -46,7 +54,7 @@ class ChainAudit:
         end: int | None = None
         counts: Counter[str] = Counter()
         rejected: Counter[str] = Counter()
-        for part in self._manifests.parts(log_id, partition):
+        for part in self._manifests.parts(log_id, partition, self._overlay):
             try:
                 manifests = self._manifests.read(part)
             except (ManifestCorrupt, ManifestVanished) as error:

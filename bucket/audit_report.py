@@ -23,7 +23,14 @@ Code = Literal[
     "quarantine-missing",
 ]
 NoteCode = Literal[
-    "lost-offsets", "quarantined", "quarantine-replayed", "quarantine-dropped", "orphan", "partial", "superseded"
+    "lost-offsets",
+    "quarantined",
+    "quarantine-replayed",
+    "quarantine-dropped",
+    "orphan",
+    "partial",
+    "superseded",
+    "replaced",
 ]
 
 _RESTORE = (
@@ -104,6 +111,8 @@ class Totals(msgspec.Struct, frozen=True):
     """Named by manifests."""
     superseded: int
     """Of these, blocks whose samples a compaction output holds."""
+    replaced: int
+    """Blocks that a rebuild put others in place of, and that are still there."""
     compacted: int
     """Compaction outputs."""
     files: int

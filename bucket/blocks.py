@@ -9,6 +9,7 @@ import msgspec
 from bucket.bucket import Bucket, ObjectNotFound
 from bucket.layout import DELETION_MARK, META, block_key
 from bucket.manifests import ManifestStore
+from bucket.overlay import Overlay
 
 _ULID = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_LENGTH = 26
@@ -23,6 +24,8 @@ class BlockKind(enum.Enum):
     """Made by our compactor; its meta.json is there, so it is whole."""
     ORPHAN = "orphan"
     """Made by a builder, and no manifest names it: not yet, or never."""
+    REPLACED = "replaced"
+    """A rebuild has put other blocks in its place, or in that of something it was compacted from."""
     FOREIGN = "foreign"
     """Not ours. Never read, never touched."""
     PARTIAL = "partial"
@@ -117,12 +120,17 @@ class _Meta(msgspec.Struct, rename="camel"):
 
 
 class BlockCatalog:
-    """Lists and classifies; thread-safe. What can never change again is remembered: a block that was found live."""
+    """Lists and classifies; thread-safe. Blocks that were found live are remembered: only a rebuild ends that.
+
+    Generations are loaded before blocks are listed, and hold for the whole listing: what one names was in the bucket
+    before it, and where one was not seen yet, what it replaces still counts, and is still there.
+    """
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self._manifests = ManifestStore(bucket)
         self._live: dict[str, Block] = {}
+        """As they were before any rebuild."""
         self._lock = threading.Lock()
 
     def every(self) -> Iterator[Block]:
@@ -130,6 +138,7 @@ class BlockCatalog:
 
         Raises what the bucket raises, and ManifestCorrupt. Blocks that vanish meanwhile are left out.
         """
+        overlay = self._manifests.generations.load()
         present = [name for name in self._bucket.list_dirs("") if is_block_name(name)]
         with self._lock:
             known = {ulid: block for ulid in present if (block := self._live.get(ulid)) is not None}
@@ -138,6 +147,7 @@ class BlockCatalog:
             block = known.get(ulid) or self._read(ulid)
             if block is None:
                 continue
+            block = _in_force(block, overlay)
             if block.is_live:
                 with self._lock:
                     self._live[ulid] = block
@@ -176,7 +186,7 @@ class BlockCatalog:
             kind = BlockKind.COMPACTED
         else:
             segment = SegmentOf(ours.log_id, ours.partition, ours.start, ours.end)
-            manifest = self._manifests.get(ours.log_id, ours.partition, ours.start)
+            manifest = self._manifests.original(ours.log_id, ours.partition, ours.start)
             named = manifest is not None and any(entry.ulid == meta.ulid for entry in manifest.blocks)
             kind = BlockKind.SEGMENT if named else BlockKind.ORPHAN
         return Block(
@@ -198,6 +208,15 @@ class BlockCatalog:
         )
 
 
+def _in_force(block: Block, overlay: Overlay) -> Block:
+    """The block as of these generations."""
+    if block.ulid in overlay.named and block.kind is BlockKind.ORPHAN:
+        return msgspec.structs.replace(block, kind=BlockKind.SEGMENT)
+    if block.is_live and not overlay.retired.isdisjoint(block.sources):
+        return msgspec.structs.replace(block, kind=BlockKind.REPLACED)
+    return block
+
+
 def is_block_name(name: str) -> bool:
     """Whether a directory of the bucket has a ULID's name."""
     return len(name) == _ULID_LENGTH and name[0] < "8" and all(letter in _ULID for letter in name)
@@ -206,8 +225,8 @@ def is_block_name(name: str) -> bool:
 def superseded(blocks: Iterable[Block]) -> dict[str, str]:
     """Blocks whose samples all lie in another live block of the list: its ULID by theirs.
 
-    A block is never superseded merely because it is marked: what replaces it must be seen. Of two outputs with the same
-    sources, the one with the greater ULID stands.
+    A block is never superseded merely because it is marked: what replaces it must be seen. Of two with the same
+    sources the one of the higher level stands, of two such outputs the one with the greater ULID.
     """
     streams: dict[tuple[object, ...], list[Block]] = {}
     for block in blocks:
@@ -216,12 +235,15 @@ def superseded(blocks: Iterable[Block]) -> dict[str, str]:
             streams.setdefault(stream, []).append(block)
     found: dict[str, str] = {}
     for stream_blocks in streams.values():
-        stream_blocks.sort(key=lambda block: (len(block.sources), block.ulid))
+        stream_blocks.sort(key=_rank)
         outputs = [block for block in stream_blocks if block.kind is BlockKind.COMPACTED]
         for block in stream_blocks:
             for output in outputs:
-                greater = (len(output.sources), output.ulid) > (len(block.sources), block.ulid)
-                if greater and block.sources <= output.sources:
+                if _rank(output) > _rank(block) and block.sources <= output.sources:
                     found[block.ulid] = output.ulid
                     break
     return found
+
+
+def _rank(block: Block) -> tuple[int, int, str]:
+    return (len(block.sources), block.level, block.ulid)

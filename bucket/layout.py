@@ -7,6 +7,7 @@ DELETION_MARK = "deletion-mark.json"
 FOREBAY = "forebay/"
 SEGMENTS = "forebay/segments/"
 ROLLUPS = "forebay/rollups/"
+GENERATIONS = "forebay/generations/"
 QUARANTINE = "forebay/quarantine/"
 PROBES = "forebay/probes/"
 
@@ -39,6 +40,11 @@ def rollup_key(log_id: str, partition: int, start: int, end: int) -> str:
 def quarantine_prefix(log_id: str, partition: int) -> str:
     """Under which a partition's poison records lie, ascending by offset."""
     return f"{QUARANTINE}{log_id}/{partition}/"
+
+
+def generation_key(log_id: str, number: int) -> str:
+    """What a rebuild put in place of older manifests of this log."""
+    return f"{GENERATIONS}{log_id}/{number:020}.json"
 
 
 def quarantine_key(log_id: str, partition: int, offset: int) -> str:

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bucket.bucket import Bucket, ObjectNotFound, PreconditionFailed
+from bucket.generations import Generations
 from bucket.layout import SEGMENTS, manifest_key, partition_prefix
 from bucket.manifest import MANIFEST_VERSION, Manifest
+from bucket.overlay import Overlay, RebuiltRef
 from bucket.rollups import ManifestCorrupt, Rollup, RollupRef, Rollups, decode, restore_hint
 from forebay.errors import Fatal
 
@@ -31,12 +33,27 @@ class Single(NamedTuple):
         return manifest_key(*self)
 
 
-Part = Single | RollupRef
+class RollupSlice(NamedTuple):
+    """What of a roll-up no generation has replaced."""
+
+    ref: RollupRef
+    start: int
+    end: int
+
+    @property
+    def key(self) -> str:
+        return self.ref.key
+
+
+Part = Single | RollupRef | RollupSlice | RebuiltRef
 """A part of a chain, as it lies in the bucket."""
 
 
 class ManifestStore:
     """Reads and extends the chains. Thread-safe; may be used by any number of processes on one bucket.
+
+    A manifest is created at its key once and for ever, and rolled up some day. Where a rebuild has replaced it, the
+    newest generation is in force in its place: all methods speak of that, but for `original`.
 
     Every method may raise ManifestCorrupt, BucketUnavailable and BucketMisconfigured.
     """
@@ -44,6 +61,7 @@ class ManifestStore:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self._rollups = Rollups(bucket)
+        self.generations = Generations(bucket)
 
     def create(self, manifest: Manifest) -> Manifest:
         """Commits a segment; durable when it returns. May be repeated, also after BucketUnavailable.
@@ -51,6 +69,10 @@ class ManifestStore:
         Returns the manifest that stands for that segment: this one, or the one of whoever was first, which the caller
         adopts. One with the same bytes is the caller's own earlier attempt or a twin's; either way it is done.
         """
+        created = self._create(manifest)
+        return self._in_force(manifest.log_id, manifest.partition, manifest.start) or created
+
+    def _create(self, manifest: Manifest) -> Manifest:
         single = Single(manifest.log_id, manifest.partition, manifest.start)
         try:
             self._bucket.create(single.key, manifest.encode())
@@ -69,11 +91,18 @@ class ManifestStore:
         return manifest
 
     def get(self, log_id: str, partition: int, start: int) -> Manifest | None:
-        """The manifest of the segment that begins at `start`; one listing and one read."""
+        """The manifest of the segment that begins at `start`; after a rebuild, of the one that holds it.
+
+        Two listings and one read.
+        """
+        return self._in_force(log_id, partition, start) or self.original(log_id, partition, start)
+
+    def original(self, log_id: str, partition: int, start: int) -> Manifest | None:
+        """The one that was created for this segment, whatever has replaced it since; one listing and one read."""
         return self.get_many(log_id, partition, [start]).get(start)
 
     def get_many(self, log_id: str, partition: int, starts: Iterable[int]) -> dict[int, Manifest]:
-        """Those that there are, by start; one listing, and one read for each that is not rolled up."""
+        """As `original`, by start; one listing, and one read for each that is not rolled up."""
         refs = self._rollups.list(log_id, partition)
         found = {}
         for start in sorted(set(starts)):
@@ -95,27 +124,42 @@ class ManifestStore:
             starts = self._starts(log_id, partition, hint - behind)
             behind *= _STEP_GROWTH
         starts = starts or self._starts(log_id, partition)
-        return self.read(Single(log_id, partition, starts[-1]))[0] if starts else None
+        last = self.read(Single(log_id, partition, starts[-1]))[0] if starts else None
+        rebuilt = self.generations.load().refs(log_id, partition)
+        if rebuilt and (last is None or rebuilt[-1].end >= last.end):
+            return self.generations.read(rebuilt[-1])
+        return last
 
     def chain(self, log_id: str, partition: int) -> Iterator[Manifest]:
         """All manifests of a partition, ascending by start. Holds one part in memory at a time."""
         for part in self.parts(log_id, partition):
             yield from self.read(part)
 
-    def parts(self, log_id: str, partition: int) -> Sequence[Part]:
-        """What the chain is made of, ascending; roll-ups hide the manifests they cover."""
+    def parts(self, log_id: str, partition: int, overlay: Overlay | None = None) -> Sequence[Part]:
+        """What the chain is made of, ascending; roll-ups hide the manifests they cover, generations hide both.
+
+        `overlay`: as of this moment rather than now.
+        """
+        rebuilt = (overlay or self.generations.load()).refs(log_id, partition)
         starts = self._starts(log_id, partition)
         refs = self._rollups.list(
             log_id, partition
         )  # second, so that what was moved meanwhile is seen twice, not never
-        parts: list[Part] = [Single(log_id, partition, start) for start in starts if not _covering(refs, start)]
-        return sorted([*parts, *refs], key=lambda part: part.start)
+        singles = [start for start in starts if not _covering(refs, start) and not _covering(rebuilt, start)]
+        slices = [part for ref in refs for part in _uncovered(ref, rebuilt)]
+        parts: list[Part] = [*(Single(log_id, partition, start) for start in singles), *slices, *rebuilt]
+        return sorted(parts, key=lambda part: part.start)
 
     def read(self, part: Part) -> tuple[Manifest, ...]:
         """The manifests of a part. Raises ManifestVanished."""
         try:
+            if isinstance(part, RebuiltRef):
+                return (self.generations.read(part),)
             if isinstance(part, RollupRef):
                 return self._rollups.read(part).manifests
+            if isinstance(part, RollupSlice):
+                rolled = self._rollups.read(part.ref).manifests
+                return tuple(manifest for manifest in rolled if part.start <= manifest.start < part.end)
             manifest = self._get(part, ())
         except ObjectNotFound:  # of a roll-up
             manifest = None
@@ -129,11 +173,13 @@ class ManifestStore:
         """Of every log that has a chain, ascending; one listing."""
         return sorted(self._bucket.list_dirs(SEGMENTS))
 
-    def partitions(self) -> Iterator[tuple[str, int]]:
-        """(log id, partition) of every chain."""
-        for log_id in self.log_ids():
+    def partitions(self, overlay: Overlay | None = None) -> Iterator[tuple[str, int]]:
+        """(log id, partition) of every chain; `overlay` as for `parts`."""
+        rebuilt = set((overlay or self.generations.load()).partitions())
+        for log_id in sorted({*self.log_ids(), *(log_id for log_id, _ in rebuilt)}):
             names = self._bucket.list_dirs(f"{SEGMENTS}{log_id}/")
-            for partition in sorted(int(name) for name in names if name.isdecimal()):
+            numbers = {int(name) for name in names if name.isdecimal()}
+            for partition in sorted(numbers | {partition for of_log, partition in rebuilt if of_log == log_id}):
                 yield log_id, partition
 
     def roll_up(self, log_id: str, partition: int, *, keep: int = 128, size: int = 256) -> int:
@@ -171,6 +217,10 @@ class ManifestStore:
         self._bucket.delete(single.key)
         return True
 
+    def _in_force(self, log_id: str, partition: int, offset: int) -> Manifest | None:
+        ref = self.generations.load().find(log_id, partition, offset)
+        return self.generations.read(ref) if ref else None
+
     def _get(self, single: Single, refs: Sequence[RollupRef]) -> Manifest | None:
         ref = _covering(refs, single.start)
         if ref is not None:
@@ -193,5 +243,22 @@ class ManifestStore:
         return [int(name[1]) for name in names if name]
 
 
-def _covering(refs: Sequence[RollupRef], offset: int) -> RollupRef | None:
+_Covering = TypeVar("_Covering", RollupRef, RebuiltRef)
+
+
+def _covering(refs: Sequence[_Covering], offset: int) -> _Covering | None:
     return next((ref for ref in refs if ref.start <= offset < ref.end), None)
+
+
+def _uncovered(rollup: RollupRef, rebuilt: Sequence[RebuiltRef]) -> Iterator[RollupRef | RollupSlice]:
+    """The stretches of a roll-up between what was rebuilt of it; generations begin and end where manifests do."""
+    at = rollup.start
+    for ref in rebuilt:
+        if at < ref.start < rollup.end:
+            yield RollupSlice(rollup, at, ref.start)
+        if rollup.start <= ref.start < rollup.end:
+            at = ref.end
+    if at == rollup.start:
+        yield rollup
+    elif at < rollup.end:
+        yield RollupSlice(rollup, at, rollup.end)

@@ -98,7 +98,7 @@ class _Versioned(msgspec.Struct):
     version: int
 
 
-_Kind = TypeVar("_Kind", Manifest, Rollup)
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
 def decode(data: bytes, kind: type[_Kind], key: str, version: int) -> _Kind:

@@ -1,6 +1,6 @@
-"""Removes what nobody needs any more: marked blocks, orphans, uploads that were given up."""
+"""Removes what nobody needs any more: superseded and replaced blocks, orphans, uploads that were given up."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from bucket import layout
@@ -12,8 +12,8 @@ from compactor.marks import Marks
 from compactor.settings import CompactorSettings
 from forebay.clock import Clock
 
-Reason = Literal["superseded", "orphan", "partial"]
-REASONS: tuple[Reason, ...] = ("superseded", "orphan", "partial")
+Reason = Literal["superseded", "replaced", "orphan", "partial"]
+REASONS: tuple[Reason, ...] = ("superseded", "replaced", "orphan", "partial")
 
 
 class Removed(NamedTuple):
@@ -33,14 +33,16 @@ class Cleaner:
         self._settings = settings
         self._clock = clock
 
-    def run(self, blocks: Iterable[Block], covers: Mapping[str, str]) -> Iterator[Removed]:
+    def run(self, blocks: Sequence[Block], covers: Mapping[str, str]) -> Iterator[Removed]:
         """Yields each block after it was removed. `covers` says in which block a superseded one's samples lie.
 
         What `covers` leads to is never removed in the same breath: the relation has no circle, and whatever covers a
         block is looked at again just before that one goes.
         """
+        by_ulid = {block.ulid: block for block in blocks}
         for block in blocks:
-            reason = self._reason(block, covers.get(block.ulid))
+            cover = covers.get(block.ulid)
+            reason = self._reason(block, by_ulid[cover] if cover else None)
             if reason == "partial":
                 if self._remove_partial(block.ulid):
                     yield Removed(block.ulid, reason)
@@ -48,14 +50,28 @@ class Cleaner:
                 self._remove(block.ulid)
                 yield Removed(block.ulid, reason)
 
-    def _reason(self, block: Block, cover: str | None) -> Reason | None:
-        if cover is not None and self._mark_is_old(block.ulid) and is_whole(self._bucket, cover):
+    def _reason(self, block: Block, cover: Block | None) -> Reason | None:
+        if cover is not None and self._mark_is_old(block.ulid) and self._still_covers(cover):
             return "superseded"
+        if block.kind is BlockKind.REPLACED and self._mark_is_old(block.ulid) and self._is_still_replaced(block):
+            return "replaced"
         if block.kind is BlockKind.ORPHAN and self._is_given_up_orphan(block):
             return "orphan"
         if block.kind is BlockKind.PARTIAL and self._is_given_up(Directory.look(self._bucket, block.ulid)):
             return "partial"
         return None
+
+    def _still_covers(self, cover: Block) -> bool:
+        """It is whole, and no rebuild has replaced it since the blocks were listed."""
+        return is_whole(self._bucket, cover.ulid) and not self._is_retired(cover)
+
+    def _is_still_replaced(self, block: Block) -> bool:
+        """And no rebuild is bringing it back, by writing it again."""
+        directory = Directory.look(self._bucket, block.ulid)
+        return self._is_retired(block) and self._is_old(directory, self._settings.delete_delay)
+
+    def _is_retired(self, block: Block) -> bool:
+        return not self._manifests.generations.load().retired.isdisjoint(block.sources)
 
     def _mark_is_old(self, ulid: str) -> bool:
         mark = self._marks.get(ulid)
@@ -67,7 +83,7 @@ class Cleaner:
         if block.segment is None or block.level != 1 or block.sources != {block.ulid}:
             return False
         directory = Directory.look(self._bucket, block.ulid)
-        if not self._is_old(directory):
+        if not self._is_old(directory, self._settings.orphan_delay):
             return False
         last = self._manifests.last(block.segment.log_id, block.segment.partition)
         return last is not None and block.segment.start < last.end
@@ -76,12 +92,13 @@ class Cleaner:
         """One with a mark was once whole and is half removed; there the mark's age is enough."""
         if directory.has(layout.META):
             return False  # it cannot be read, but that is no reason to remove it
-        return self._is_old(directory) or (directory.has(layout.DELETION_MARK) and self._mark_is_old(directory.ulid))
+        if self._is_old(directory, self._settings.orphan_delay):
+            return True
+        return directory.has(layout.DELETION_MARK) and self._mark_is_old(directory.ulid)
 
-    def _is_old(self, directory: Directory) -> bool:
-        if not directory.objects:
-            return False
-        return self._clock.now_ms() - directory.modified_ms >= self._settings.orphan_delay
+    def _is_old(self, directory: Directory, delay: int) -> bool:
+        """Nothing of it was written for so long."""
+        return bool(directory.objects) and self._clock.now_ms() - directory.modified_ms >= delay
 
     def _remove(self, ulid: str) -> None:
         for info in _in_order(Directory.look(self._bucket, ulid)):

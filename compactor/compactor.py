@@ -1,14 +1,14 @@
 """The compactor: keeps the bucket in shape.
 
 catalog (blocks, and what the manifests say of them)
-   |-> mark what is covered by an output already
+   |-> mark what is covered by an output already, or replaced by a rebuild
    |-> plan -> merge -> mark the sources
    |-> remove what was marked long ago, orphans, given-up uploads
    +-> roll up old manifests
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -116,7 +116,8 @@ class Compactor:
         self._marks.keep({block.ulid for block in blocks})
         live = self._find_live(blocks)
         covers = find_covers(live)
-        marked = self._mark_covered(covers)
+        marked = self._mark_covered(covers) + self._mark_replaced(blocks)
+        self._unmark(blocks, live, covers)
         jobs = self._plan(live, covers)
         self._metrics.jobs_planned.set(len(jobs))
         compacted, failed, damaged = 0, 0, ""
@@ -158,6 +159,20 @@ class Compactor:
                 self._whole.discard(cover)  # and made again in the next run
         return marked
 
+    def _mark_replaced(self, blocks: Iterable[Block]) -> int:
+        replaced = [block.ulid for block in blocks if block.kind is BlockKind.REPLACED]
+        marked = sum(self._marks.mark_replaced(ulid) for ulid in replaced if self._marks.get(ulid) is None)
+        self._metrics.marked.inc(marked)
+        return marked
+
+    def _unmark(self, blocks: Iterable[Block], live: Sequence[Block], covers: Mapping[str, str]) -> None:
+        """What was marked as a source of an output that a rebuild has replaced counts again."""
+        for output in blocks:
+            if output.kind is BlockKind.REPLACED and output.level > 1:
+                for block in live:
+                    if block.ulid not in covers and block.sources <= output.sources and self._is_marked_by_us(block):
+                        self._marks.unmark(block.ulid)
+
     def _plan(self, live: Sequence[Block], covers: Mapping[str, str]) -> list[Job]:
         now, delay = self._clock.now_ms(), self._settings.close_delay
         jobs = plan(live, covers, now, delay)
@@ -166,9 +181,13 @@ class Compactor:
         return plan(live, {*covers, *unwanted}, now, delay) if unwanted else jobs
 
     def _is_unwanted(self, block: Block) -> bool:
-        """Marked by somebody who wants it gone. A mark of a compaction whose output is gone is no reason."""
+        """Marked by somebody who wants it gone. A mark of ours is no reason: what stood in its place is gone."""
         mark = self._marks.get(block.ulid)
-        return mark is not None and not mark.is_of_compaction
+        return mark is not None and not mark.is_ours
+
+    def _is_marked_by_us(self, block: Block) -> bool:
+        mark = self._marks.get(block.ulid)
+        return mark is not None and mark.is_ours
 
     def _compact(self, job: Job) -> int:
         began = self._clock.monotonic()

@@ -13,6 +13,7 @@ from forebay.clock import Clock
 
 _COMPACTED = "source of compacted block"
 """How the details of a mark begin that says: the data is in another block. Thanos' words."""
+_REPLACED = "replaced by a rebuild"
 
 
 class DeletionMark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -23,9 +24,9 @@ class DeletionMark(msgspec.Struct, frozen=True, omit_defaults=True):
     details: str = ""
 
     @property
-    def is_of_compaction(self) -> bool:
-        """Made because the data is in another block too, not because somebody wants it gone."""
-        return self.details.startswith(_COMPACTED)
+    def is_ours(self) -> bool:
+        """Made because other blocks count in its place, not because somebody wants it gone."""
+        return self.details.startswith((_COMPACTED, _REPLACED))
 
 
 class Marks:
@@ -51,8 +52,20 @@ class Marks:
 
     def mark(self, ulid: str, cover: str) -> bool:
         """Says that all of `ulid` is in `cover`, which must be whole in the bucket. False where a mark stands."""
+        return self._create(ulid, f"{_COMPACTED} {cover}")
+
+    def mark_replaced(self, ulid: str) -> bool:
+        """Says that a generation in force names other blocks in its place. False where a mark stands."""
+        return self._create(ulid, _REPLACED)
+
+    def unmark(self, ulid: str) -> None:
+        """Takes back one of ours, whose reason is gone."""
+        self._bucket.delete(layout.block_key(ulid, layout.DELETION_MARK))
+        self._known.pop(ulid, None)
+
+    def _create(self, ulid: str, details: str) -> bool:
         now = self._clock.now_ms() // 1000
-        mark = DeletionMark(id=ulid, version=1, deletion_time=now, details=f"{_COMPACTED} {cover}")
+        mark = DeletionMark(id=ulid, version=1, deletion_time=now, details=details)
         key, data = layout.block_key(ulid, layout.DELETION_MARK), msgspec.json.encode(mark) + b"\n"
         try:
             self._bucket.create(key, data)

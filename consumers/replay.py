@@ -2,31 +2,24 @@
 
 chain of manifests --> whole?  ----------------------------> said, nothing written
         |              incomplete? log -> segment -> blocks -> compared with the manifest -> uploaded
+        |              by other settings, and a rebuild? ----> consumers.replay_rebuild
         +-- no manifest -> log -> segment -> blocks -> published, as a consumer does
 """
 
-import itertools
-import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from bucket.bucket import Bucket
 from bucket.manifest import Followed, Manifest, Recipe
 from bucket.manifests import ManifestStore
-from consumers.builder import Builder, BuiltSegment
-from consumers.publisher import Publisher
-from consumers.quarantine import BucketQuarantine
+from consumers.builder import BuiltSegment
 from consumers.replay_blocks import BlockCheck
 from consumers.replay_log import CannotRebuild, ReplayLog
 from consumers.replay_range import Span
-from consumers.replay_report import BlockReport, SegmentReport
-from consumers.retry import Retry
+from consumers.replay_report import BlockReport, SegmentReport, refused
+from consumers.replay_workshop import Workshop
 from consumers.segment import Segment
-from forebay.errors import InvalidData
 
 
 class Hole(NamedTuple):
@@ -38,52 +31,64 @@ class Hole(NamedTuple):
     """Replicas of HA pairs, as the manifest before says."""
 
 
+class Watch(Protocol):
+    """Told how far a replay is; cheap."""
+
+    def begin(self, span: Span) -> None:
+        """All before is done."""
+        ...
+
+    def advance(self, partition: int, offset: int) -> None: ...
+
+
 class Replay:
     """One run of the command. Beside consumers, the compactor and other replays: all of them make the same objects.
 
-    `directory` is its own, for blocks between building and uploading. One thread.
+    One thread. All of `run` may be interrupted anywhere and repeated: nothing is written but what a consumer would have
+    written.
     """
 
     def __init__(
         self,
         log: ReplayLog,
-        bucket: Bucket,
+        manifests: ManifestStore,
+        check: BlockCheck,
+        workshop: Workshop,
         *,
         recipe: Recipe,
-        threads: int,
-        directory: Path,
-        retry: Retry,
+        watch: Watch,
         dry_run: bool,
-        done: Callable[[int, int], None],
     ) -> None:
         self._log = log
-        self._manifests = ManifestStore(bucket)
-        self._publisher = Publisher(bucket, self._manifests, BucketQuarantine(bucket))
-        self._check = BlockCheck(bucket)
+        self._manifests = manifests
+        self._check = check
+        self._workshop = workshop
         self._recipe = recipe
-        self._threads = threads
-        self._directory = directory
-        self._retry = retry
+        self._watch = watch
         self._dry_run = dry_run
-        self._done = done
-        self._numbers = itertools.count(1)
 
-    def run(self, span: Span) -> Iterator[SegmentReport]:
+    def run(self, span: Span, stale: Callable[[Manifest], None] | None = None) -> Iterator[SegmentReport]:
         """Every segment that holds a record of the span, in order, each as soon as it is done.
 
-        May be interrupted anywhere and repeated: nothing is written but what a consumer would have written.
+        Where `stale` is given, it is told of manifests by another recipe, and these are left alone.
+
         Raises Abandoned, UnsupportedRecord, LogUnavailable, LogCorrupt, ManifestCorrupt, OSError of the local disk, and
         what the bucket raises.
         """
+        digest = self._recipe.digest()
         for piece in self._pieces(span):
             self._log.go_on()
             if isinstance(piece, Hole):
+                end = span.end if piece.until is None else piece.until
+                self._watch.begin(Span(span.log_id, span.partition, piece.start, end))
                 for report in self._fill(span, piece):
-                    self._done(span.partition, report.end)
+                    self._watch.advance(span.partition, report.end)
                     yield report
+            elif stale is not None and piece.recipe_digest != digest:
+                stale(piece)
             else:
+                self._watch.begin(Span(span.log_id, span.partition, piece.start, piece.end))
                 yield self._keep(piece)
-                self._done(span.partition, piece.end)
 
     def _pieces(self, span: Span) -> Iterator[Manifest | Hole]:
         """The chain where it meets the span."""
@@ -111,23 +116,10 @@ class Replay:
             self._log.check(manifest)
             if self._dry_run:
                 return report
-            segment = self._log.standing(manifest)
-            self._build(segment, manifest.recipe, partial(self._restore, manifest, wanted))
+            self._workshop.restore(manifest, wanted, self._log.standing(manifest))
         except CannotRebuild as error:
-            return _refused(report, error)
+            return refused(report, error)
         return msgspec.structs.replace(report, done=True)
-
-    def _restore(self, manifest: Manifest, wanted: set[str], built: BuiltSegment) -> None:
-        """Uploads what is wanted, once all is known to be what the manifest names."""
-        if built.manifest.blocks != manifest.blocks:
-            named = {entry.ulid: entry for entry in manifest.blocks}
-            other = [entry.ulid for entry in built.manifest.blocks if named.get(entry.ulid) != entry]
-            raise CannotRebuild(
-                f"the log gives other blocks than its manifest names: built={','.join(other)}",
-                hint="the log was damaged since, or this is a bug: restore the blocks from a copy of the bucket",
-            )
-        blocks = [block for block in built.blocks if block.entry.ulid in wanted]
-        self._publisher.upload(BuiltSegment(manifest, blocks, []), self._retry)
 
     def _fill(self, span: Span, hole: Hole) -> Iterator[SegmentReport]:
         """No manifest stands: what the cutter makes of these records is what a consumer would have published."""
@@ -136,6 +128,7 @@ class Replay:
         while start < end:
             report = SegmentReport(span.log_id, span.partition, start, hole.until or span.end, "missing")
             try:
+                self._log.check_hole(span.log_id, span.partition, start, hole.until)
                 segment = self._log.next(span.partition, start, self._recipe, hole.until, followed)
                 if segment is None:
                     yield msgspec.structs.replace(
@@ -143,7 +136,7 @@ class Replay:
                     )
                     return
             except CannotRebuild as error:
-                yield _refused(report, error)
+                yield refused(report, error)
                 return
             start, followed = segment.end, segment.followed_after
             if start > span.start:
@@ -168,33 +161,18 @@ class Replay:
             if others:
                 raise CannotRebuild(
                     f"blocks of this segment by other settings are there: blocks={','.join(others)}",
-                    hint="put the settings back that it was built with",
+                    hint="put the settings back that it was built with, replay, and rebuild it under new ones then",
                 )
             if not self._dry_run:
                 compacted = {block.ulid for block in found if block.state == "compacted"}
                 blocks = [block for block in built.blocks if block.entry.ulid not in compacted]
-                published = self._publisher.publish(BuiltSegment(built.manifest, blocks, built.poison), self._retry)
-                adopted.append(published.standing)
+                adopted.append(self._workshop.publish(built._replace(blocks=blocks)).standing)
 
         report = msgspec.structs.replace(report, end=segment.end)
         try:
-            self._build(segment, self._recipe, publish)
+            self._workshop.build(segment, self._recipe, publish)
         except CannotRebuild as error:
-            return _refused(msgspec.structs.replace(report, blocks=tuple(found)), error), None
+            return refused(msgspec.structs.replace(report, blocks=tuple(found)), error), None
         standing = adopted[0] if adopted else None
         end = standing.end if standing else segment.end  # another may have been faster, and ended it elsewhere
         return msgspec.structs.replace(report, end=end, blocks=tuple(found), done=not self._dry_run), standing
-
-    def _build(self, segment: Segment, recipe: Recipe, use: Callable[[BuiltSegment], None]) -> None:
-        """Builds the segment's blocks on local disk for as long as they are used."""
-        directory = self._directory / f"{next(self._numbers)}"
-        builder = Builder(recipe, self._threads)
-        try:
-            use(builder.build(segment, directory))
-        finally:
-            builder.close()
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-def _refused(report: SegmentReport, error: InvalidData) -> SegmentReport:
-    return msgspec.structs.replace(report, state="refused", reason=error.args[0], hint=error.hint)

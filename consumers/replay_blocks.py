@@ -13,9 +13,9 @@ from tsdb.errors import CorruptBlock
 class BlockCheck:
     """Compares blocks with what a manifest says of them, by SHA-256. The bucket's blocks are listed once, at first."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, catalog: BlockCatalog) -> None:
         self._bucket = bucket
-        self.blocks = {block.ulid: block for block in BlockCatalog(bucket).every()}
+        self.blocks = {block.ulid: block for block in catalog.every()}
         self._holders: dict[str, list[str]] = {}
         for block in self.blocks.values():
             if block.kind is BlockKind.COMPACTED and block.resolution == 0:
@@ -30,12 +30,23 @@ class BlockCheck:
         if holder is not None:
             state, detail = "compacted", f"its samples are in ulid={holder}"
         else:
-            state, detail = self._compare(entry)
+            state, detail = self._look(entry)
+        return BlockReport(entry.ulid, entry.tenant, entry.window, entry.samples, state, detail)
+
+    def compare(self, entry: BlockEntry) -> BlockReport:
+        """As `check`, of the block itself, wherever else its samples may lie."""
+        state, detail = self._look(entry)
         return BlockReport(entry.ulid, entry.tenant, entry.window, entry.samples, state, detail)
 
     def holder(self, ulid: str) -> str | None:
         """A compaction output that is whole and holds this block's samples."""
-        return next((holder for holder in self._holders.get(ulid, ()) if self._is_whole(holder)), None)
+        return next((holder for holder in self._holders.get(ulid, ()) if self.is_whole(holder)), None)
+
+    def is_whole(self, ulid: str) -> bool:
+        """Whether all files that its meta.json lists are there, in the sizes and with the hashes that it says."""
+        if ulid not in self._whole:
+            self._whole[ulid] = self._holds_all(ulid)
+        return self._whole[ulid]
 
     def strangers(self, log_id: str, partition: int, start: int) -> list[Block]:
         """Blocks that were built from the segment that begins here, and that no manifest names."""
@@ -47,7 +58,7 @@ class BlockCheck:
             and (block.segment.log_id, block.segment.partition, block.segment.start) == (log_id, partition, start)
         ]
 
-    def _compare(self, entry: BlockEntry) -> tuple[BlockState, str]:
+    def _look(self, entry: BlockEntry) -> tuple[BlockState, str]:
         sizes = {info.key: info.size for info in self._bucket.list(f"{entry.ulid}/")}
         gone = [file.path for file in entry.files if layout.block_key(entry.ulid, file.path) not in sizes]
         if gone:
@@ -59,12 +70,7 @@ class BlockCheck:
         ]
         return ("different", f"files={','.join(wrong)}") if wrong else ("present", "")
 
-    def _is_whole(self, ulid: str) -> bool:
-        if ulid not in self._whole:
-            self._whole[ulid] = self._look(ulid)
-        return self._whole[ulid]
-
-    def _look(self, ulid: str) -> bool:
+    def _holds_all(self, ulid: str) -> bool:
         try:
             found = meta.decode(self._bucket.get(layout.block_key(ulid, layout.META)))
         except (ObjectNotFound, CorruptBlock):

@@ -48,7 +48,17 @@ class ReplayLog:
                 f"it was built by another version: builder={manifest.recipe.builder} this={BUILDER_VERSION}",
                 hint="replay it with the version of forebay that built it",
             )
+        self.check_records(manifest)
+
+    def check_records(self, manifest: Manifest) -> None:
+        """Raises CannotRebuild where not all records of its segment are in the log. Cheap."""
         self._check_there(manifest.log_id, manifest.partition, _first(manifest), manifest.end)
+
+    def check_hole(self, log_id: str, partition: int, start: int, until: int | None) -> None:
+        """Raises CannotRebuild where records from `start` on are gone, or before `until`. Cheap."""
+        if until is None and log_id == self.reader.log_id:
+            until = max(start + 1, self.reader.start_offset(partition))
+        self._check_there(log_id, partition, start, start + 1 if until is None else until)
 
     def standing(self, manifest: Manifest) -> Segment:
         """The records of a manifest's segment, by its recipe, ended where and as it says.
@@ -70,15 +80,14 @@ class ReplayLog:
     ) -> Segment | None:
         """The segment that begins at `start`, where no manifest says its end: the cutter decides, as for the group.
 
-        None where it is still open: the log ends in it. `until` is where the next manifest begins; a segment that the
-        cutter would end behind it ends there, by "replay". `followed` is what the segment before ended with. Raises as
-        `standing`.
+        None where it is still open: the log ends in it. `until` is where it ends at the latest: by "replay", where the
+        cutter would let it go on. That the records are there must have been checked.
+        `followed` is what the segment before ended with.
+
+        Raises UnsupportedRecord, LogUnavailable, Abandoned, and CannotRebuild where the log ends before `until`.
         """
-        log_id = self.reader.log_id
-        oldest = self.reader.start_offset(partition)
-        self._check_there(log_id, partition, start, max(start + 1, oldest) if until is None else until)
         now = self._clock.now_ms()  # before the end is seen: Cutter.idle_after
-        segment = open_segment(log_id, partition, start, recipe, followed)
+        segment = open_segment(self.reader.log_id, partition, start, recipe, followed)
         for record in self._records(partition, start):
             segment.ended_by = segment.ends_before(record)
             if segment.ended_by is None and until is not None and record.offset >= until:
@@ -87,12 +96,18 @@ class ReplayLog:
                 segment.ended_by = segment.append(record)
             if segment.ended_by is not None:
                 return segment
-        if not segment.records:
-            return None
-        if segment.idle_after(now, self._grace):
+        if segment.records and segment.idle_after(now, self._grace):
             segment.ended_by = "idle"
             return segment
-        return None
+        if until is None:
+            return None
+        if segment.end != until:
+            raise CannotRebuild(
+                f"the log ends before its manifests: partition={partition} log_end={segment.end} manifest_end={until}",
+                hint="this is an older copy of the log: put the newest back",
+            )
+        segment.ended_by = "replay"
+        return segment
 
     def _check_there(self, log_id: str, partition: int, start: int, end: int) -> None:
         if log_id != self.reader.log_id:

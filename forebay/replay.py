@@ -16,8 +16,6 @@ from broker.open import open_reader
 from bucket.manifests import ManifestStore
 from bucket.open import open_bucket
 from bucket.workspace import Workspace
-from consumers.replay import Replay
-from consumers.replay_log import ReplayLog
 from consumers.replay_range import BadSelection, Bound, Offset, Selection, Time, resolve, within
 from consumers.replay_report import SegmentReport
 from consumers.retry import Abandoned, Backoff, Retry
@@ -28,6 +26,7 @@ from forebay.exit_codes import FAILED, OK, START_FAILED, USAGE
 from forebay.flags import Flags
 from forebay.parts import LOG, STAGING, bucket_settings, settings_recipe
 from forebay.replay_meter import ReplayMeter
+from forebay.replay_run import ReplayRun
 from forebay.settings import Settings
 
 _HEADS = ("log", "partition", "segment", "found", "done", "blocks", "present", "compacted", "missing", "different")
@@ -55,23 +54,23 @@ def run(flags: Flags, settings: Settings) -> int:
             clock = SystemClock()
             meter = ReplayMeter(sys.stderr, clock, within(spans))
             parts.callback(meter.clear)
-            log = ReplayLog(reader, clock=clock, grace=int(settings.segment.grace), stop=stop, advance=meter.advance)
             workspace = Workspace(flags.data_dir / STAGING, "replay")
             parts.callback(workspace.close)
-            replay = Replay(
-                log,
+            replay = ReplayRun(
+                reader,
                 bucket,
                 recipe=settings_recipe(settings),
+                segment=settings.segment,
                 threads=settings.consumer.build_threads,
-                directory=workspace.directory(),
+                segment_bytes=settings.compactor.segment_bytes,
+                workspace=workspace,
+                clock=clock,
+                stop=stop,
                 retry=_retry(stop, meter.say),
+                watch=meter,
                 dry_run=asked.dry_run,
-                done=meter.advance,
             )
-            reports: list[SegmentReport] = []
-            for span in spans:
-                meter.begin(span)
-                reports += replay.run(span)
+            reports = list(replay.run(spans, rebuild=asked.rebuild))
         except BadSelection as error:
             sys.stderr.write(f"forebay: {error}\n")
             return USAGE
@@ -133,7 +132,7 @@ def _verdict(reports: Sequence[SegmentReport], *, dry_run: bool) -> str:
     if not reports:
         return "nothing to replay: the range holds no records"
     text = f"{len(reports)} segments: {states['whole']} whole"
-    if to_do := states["incomplete"] + states["missing"]:
+    if to_do := states["incomplete"] + states["missing"] + states["stale"]:
         text += f", {to_do} to be built" if dry_run else f", {sum(report.done for report in reports)} built"
     text += f", {states['open']} open" if states["open"] else ""
     text += f", {states['refused']} cannot be built" if states["refused"] else ""

@@ -14,6 +14,7 @@ class ReplayFlags(NamedTuple):
     start: str = ""
     end: str = ""
     dry_run: bool = False
+    rebuild: bool = False
 
 
 def add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", new_command: NewCommand) -> None:
@@ -42,4 +43,10 @@ def add_replay(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", 
             "(default: all that there is). Segments are taken whole",
         )
     replay.add_argument("--dry-run", dest="replay.dry_run", action="store_true", help="print the plan, change nothing")
+    replay.add_argument(
+        "--rebuild",
+        dest="replay.rebuild",
+        action="store_true",
+        help="build segments of other settings under those of the settings file now, and put them in their place",
+    )
     replay.add_argument("--json", action="store_true", help="print JSON instead of a table")

@@ -11,7 +11,7 @@ from forebay.audit import Meter, render
 from tests.forebay.server import Role, run
 from tests.forebay.test_all_in_one import eventually, write_some
 
-_NOTHING = Totals(*[0] * 13)
+_NOTHING = Totals(*[0] * 14)
 
 
 @pytest.fixture(scope="module")

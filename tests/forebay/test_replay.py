@@ -140,10 +140,10 @@ def test_progress_says_when_it_will_be_done() -> None:
 
 def test_an_interrupted_replay_says_how_to_go_on(role: Role) -> None:
     code = (
-        "import os, signal, sys; from consumers import replay_log; from forebay.main import main\n"
-        "class Log(replay_log.ReplayLog):\n"
-        "    def standing(self, manifest): os.kill(os.getpid(), signal.SIGINT); return super().standing(manifest)\n"
-        "import forebay.replay; forebay.replay.ReplayLog = Log; sys.exit(main())\n"
+        "import os, signal, sys; from consumers.replay_log import ReplayLog; from forebay.main import main\n"
+        "whole = ReplayLog.standing\n"
+        "def standing(log, manifest): os.kill(os.getpid(), signal.SIGINT); return whole(log, manifest)\n"
+        "ReplayLog.standing = standing; sys.exit(main())\n"
     )
     block = next(path.parent for path in role.data.glob("bucket/*/meta.json"))
     shutil.rmtree(block)

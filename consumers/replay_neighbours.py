@@ -1,0 +1,134 @@
+"""What was compacted together with blocks that a rebuild retires: it must still count once they do not.
+
+A compaction output stops counting with the first of its sources. The others are merged into an output of their own,
+before: it is hidden behind the old one until that stops counting, and holds their samples from then on, whatever
+becomes of the sources themselves.
+"""
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+
+from bucket.blocks import Block, BlockCatalog, BlockKind, superseded
+from bucket.bucket import Bucket, ObjectNotFound
+from bucket.manifest import Manifest
+from bucket.manifests import ManifestStore
+from consumers.replay_blocks import BlockCheck
+from consumers.replay_log import CannotRebuild, ReplayLog
+from consumers.replay_workshop import Workshop
+from forebay.errors import InvalidData, Retryable
+
+Remerge = Callable[[Block, Sequence[Block]], None]
+"""Merges some sources of an output into one block, whole in the bucket when it returns. Raises as a compaction does."""
+
+_ROUNDS = 8
+
+
+class NeighboursChanging(Retryable):
+    """Blocks are compacted and cleaned faster than they can be saved."""
+
+
+class Neighbours:
+    """One replay's. One thread."""
+
+    def __init__(
+        self, bucket: Bucket, manifests: ManifestStore, log: ReplayLog, workshop: Workshop, remerge: Remerge
+    ) -> None:
+        self._bucket = bucket
+        self._catalog = BlockCatalog(bucket)
+        self._manifests = manifests
+        self._log = log
+        self._workshop = workshop
+        self._remerge = remerge
+
+    def save(self, retired: AbstractSet[str]) -> list[str]:
+        """Returns once all that lies in one block with `retired` lies in another block, too; which blocks those were.
+
+        Blocks that compactors make meanwhile are met by the next look. After the last look only such can come whose
+        sources were marked just now, and are there for the delay to come.
+
+        Raises CannotRebuild, NeighboursChanging, and what log, bucket and disk raise.
+        """
+        found: set[str] = set()
+        for _ in range(_ROUNDS):
+            check = BlockCheck(self._bucket, self._catalog)
+            affected = _affected(check, retired)
+            found.update(output.ulid for output in affected)
+            left = [output for output in affected if not _is_saved(check, output, retired)]
+            if not left:
+                return sorted(found)
+            for output in left:
+                self._save(check, output, retired)
+        raise NeighboursChanging("compacted blocks change all the time", hint="try again when the compactor is done")
+
+    def plan(self, retired: AbstractSet[str]) -> list[str]:
+        """The blocks that `save` would deal with; nothing is written. Raises CannotRebuild where it could not."""
+        check = BlockCheck(self._bucket, self._catalog)
+        affected = _affected(check, retired)
+        for output in affected:
+            if not _is_saved(check, output, retired):
+                for ulid in sorted(output.sources - retired):
+                    if not check.is_whole(ulid):
+                        self._rebuild(ulid, self._log.check)
+        return sorted(output.ulid for output in affected)
+
+    def _save(self, check: BlockCheck, output: Block, retired: AbstractSet[str]) -> None:
+        rest = sorted(output.sources - retired)
+        for ulid in rest:
+            if not check.is_whole(ulid):
+                self._rebuild(ulid, partial(self._restore, ulid))
+        blocks = {block.ulid: block for block in self._catalog.every()}
+        if not blocks.keys() >= set(rest):
+            return  # cleaned away meanwhile: the next look restores it
+        try:
+            self._workshop.retry.until_done(lambda: self._remerge(output, [blocks[ulid] for ulid in rest]))
+        except ObjectNotFound:
+            return  # as above
+        except InvalidData as error:
+            raise CannotRebuild(
+                f"what was compacted into ulid={output.ulid} cannot be merged again: {error.args[0]}",
+                hint="run forebay audit --deep, and mend it first",
+            ) from error
+
+    def _restore(self, ulid: str, manifest: Manifest) -> None:
+        self._workshop.restore(manifest, {ulid}, self._log.standing(manifest))
+
+    def _rebuild(self, ulid: str, do: Callable[[Manifest], None]) -> None:
+        try:
+            do(self._manifest_of(ulid))
+        except CannotRebuild as error:
+            raise CannotRebuild(
+                f"a block that was compacted with these is gone and cannot be built again: ulid={ulid} {error.args[0]}",
+                hint="restore that block from a copy of the bucket, and replay again",
+            ) from error
+
+    def _manifest_of(self, ulid: str) -> Manifest:
+        """Looks through all chains: only blocks that are gone are asked for, which is rare."""
+        for log_id, partition in self._manifests.partitions():
+            for manifest in self._manifests.chain(log_id, partition):
+                if any(entry.ulid == ulid for entry in manifest.blocks):
+                    return manifest
+        raise CannotRebuild("no manifest names it")
+
+
+def _affected(check: BlockCheck, retired: AbstractSet[str]) -> list[Block]:
+    """Outputs that count now and hold some of `retired`."""
+    live = [block for block in check.blocks.values() if block.is_live]
+    hidden = superseded(live)
+    return [
+        block
+        for block in live
+        if block.kind is BlockKind.COMPACTED
+        and block.resolution == 0
+        and block.ulid not in hidden
+        and not retired.isdisjoint(block.sources)
+    ]
+
+
+def _is_saved(check: BlockCheck, output: Block, retired: AbstractSet[str]) -> bool:
+    rest = output.sources - retired
+    return not rest or any(
+        rest <= block.sources and retired.isdisjoint(block.sources) and check.is_whole(block.ulid)
+        for block in check.blocks.values()
+        if block.kind is BlockKind.COMPACTED and block.resolution == 0
+    )

@@ -1,0 +1,415 @@
+"""A rebuild puts new blocks in place of old ones at one moment: each sample is read once before, then, and after."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from bucket import layout
+from bucket.audit import audit
+from bucket.blocks import Block, BlockCatalog, superseded
+from bucket.bucket import Bucket
+from bucket.faulty import Crash, CrashAtWrite, FaultyBucket, Outcome
+from bucket.manifests import ManifestStore
+from bucket.memory import MemoryBucket
+from bucket.workspace import Workspace
+from compactor.compactor import Compactor
+from compactor.settings import CompactorSettings
+from consumers.replay_range import Offset, Selection
+from forebay.clock import ManualClock
+from forebay.units import Duration, Size
+from query.block_files import open_block
+from tests.consumers.memory_log import MemoryLog
+from tests.consumers.rehearsal import SLOT, START, Rehearsal, objects, one
+from tests.consumers.replaying import replay
+from tsdb.block_reader import BlockReader
+from tsdb.chunks import decode_floats
+
+WINDOW = 7_200_000
+SEGMENTS = 4
+PER_SEGMENT = 3
+WRITES = frozenset({"put", "put_file", "create", "replace", "delete"})
+
+Read = dict[tuple[str, str, int], int]
+"""Bits of a value by tenant, series and time."""
+
+
+class World(Rehearsal):
+    """Two partitions of four segments each; samples reach back into the window before, so two windows are in play."""
+
+    def __init__(self, directory: Path, bucket: MemoryBucket | None = None) -> None:
+        self.clock = ManualClock(START)
+        log = MemoryLog(partitions=2)
+        for slot in range(SEGMENTS):
+            for partition in range(2):
+                for number, tenant in enumerate((b"a", b"b", b"a")):
+                    at = START + slot * SLOT + number * 1000
+                    sample = one(at - (number // 2) * 600_000, slot * 10 + number, p=str(partition), n=str(number))
+                    log.append(partition, sample, at, tenant=tenant)
+        super().__init__(log, bucket or MemoryBucket(self.clock), directory)
+        self.expected: Read = {}
+
+    def publish(self) -> "World":
+        self.run()
+        self.expected = read(self.bucket)
+        assert len(self.expected) == 2 * SEGMENTS * PER_SEGMENT
+        return self
+
+    def copy(self) -> "World":
+        """Of the log and the bucket as they are; both go on by themselves."""
+        other = World(self.directory)
+        other.log.partitions = [list(records) for records in self.log.partitions]
+        other.clock.advance((self.clock.now_ms() - START) / 1000)
+        for key, data in objects(self.bucket).items():
+            other.bucket.put(key, data)
+        other.expected, other.external_labels, other.segment = self.expected, self.external_labels, self.segment
+        return other
+
+    def compact(self, bucket: Bucket | None = None) -> None:
+        Compactor(
+            bucket or self.bucket,
+            settings=CompactorSettings(segment_bytes=Size(1 << 20)),
+            workspace=Workspace(self.directory, "compactor"),
+            clock=self.clock,
+            logger=structlog.wrap_logger(structlog.ReturnLogger()),
+            registry=CollectorRegistry(),
+        ).run_once()
+
+    def compact_and_clean(self) -> "World":
+        """Both windows merged, and their sources removed."""
+        self.clock.advance(4 * WINDOW / 1000)
+        self.compact()
+        self.clock.advance(49 * 3600)
+        self.compact()
+        assert {block.level for block in BlockCatalog(self.bucket).live()} == {2}
+        assert read(self.bucket) == self.expected
+        return self
+
+    def check(self) -> None:
+        """What must hold at every moment, whoever reads."""
+        assert read(self.bucket) == self.expected
+        report = audit(self.bucket, now_ms=self.clock.now_ms(), deep=True)
+        assert report.ok, report.discrepancies
+        assert report.totals.stored == len(self.expected)
+
+    def labels(self) -> set[str]:
+        return {block.labels["cluster"] for block in counting(self.bucket)}
+
+
+def counting(bucket: Bucket) -> list[Block]:
+    live = BlockCatalog(bucket).live()
+    hidden = superseded(live)
+    return [block for block in live if block.ulid not in hidden]
+
+
+def read(bucket: Bucket) -> Read:
+    """As readers do; a sample that two blocks hold is an error, whatever their external labels."""
+    found: Read = {}
+    for block in counting(bucket):
+        for labels, chunks in BlockReader(open_block(bucket, block.ulid)).series():
+            for chunk in chunks:
+                for timestamp, bits in zip(*decode_floats(chunk.data), strict=True):
+                    key = (block.tenant, str(labels), timestamp)
+                    assert key not in found, f"twice: {key}"
+                    found[key] = bits
+    return found
+
+
+def without_marks(bucket: Bucket) -> dict[str, bytes]:
+    return {key: data for key, data in objects(bucket).items() if not key.endswith(layout.DELETION_MARK)}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path).publish()
+
+
+def relabel(world: World) -> None:
+    world.external_labels = {"cluster": "us1"}
+
+
+def lengthen(world: World) -> None:
+    """Segments three times as long: they no longer end where the old ones did."""
+    world.segment = type(world.segment)(interval=Duration(3 * SLOT), grace=Duration(1000))
+
+
+CHANGES = [relabel, lengthen]
+STATES: list[Callable[[World], object]] = [lambda world: world, World.compact_and_clean]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("state", STATES, ids=["segments", "compacted"])
+def test_a_rebuild_leaves_each_sample_once(
+    world: World, change: Callable[[World], None], state: Callable[[World], object]
+) -> None:
+    state(world)
+    before = objects(world.bucket)
+    change(world)
+    planned = replay(world, rebuild=True, dry_run=True)
+    assert objects(world.bucket) == before
+    reports = replay(world, rebuild=True)
+    assert {(report.state, report.done) for report in reports} == {("stale", True)}
+    assert [report.blocks for report in planned] == [report.blocks for report in reports]
+    assert {ulid for report in reports for ulid in report.replaces} == {
+        entry.ulid
+        for partition in range(2)
+        for start in range(0, SEGMENTS * PER_SEGMENT, PER_SEGMENT)
+        for entry in getattr(ManifestStore(world.bucket).original("log", partition, start), "blocks", ())
+    }
+    world.check()
+    ends = [PER_SEGMENT * n for n in range(1, SEGMENTS + 1)] if change is relabel else [9, 12]
+    assert [manifest.end for manifest in world.chain(0)] == ends
+    assert world.labels() == {world.external_labels["cluster"]}
+    after = objects(world.bucket)
+    assert {report.state for report in replay(world, rebuild=True)} == {"whole"}
+    assert objects(world.bucket) == after
+    world.clock.advance(4 * WINDOW / 1000)
+    world.compact()
+    world.check()
+    world.clock.advance(49 * 3600)
+    world.compact()  # what was replaced is gone now
+    world.check()
+    assert len(list(world.bucket.list_dirs(""))) == 3 + 1  # a's two windows, b's one, and forebay/
+    world.log.append(0, one(START + 30 * SLOT), START + 30 * SLOT, tenant=b"a")
+    world.run()  # consumers go on behind it
+    assert world.chain(0)[-1].start == SEGMENTS * PER_SEGMENT
+
+
+class Between:
+    """Before each write of a bucket, does something; with a count of them."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self.do = do
+        self.writes = 0
+        self.key = ""
+
+    def next(self, operation: str, key: str) -> Outcome:
+        if operation in WRITES:
+            self.writes += 1
+            self.key = key
+            self.do()
+        return Outcome()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_nobody_reads_a_sample_twice_or_not_at_all_meanwhile(world: World, change: Callable[[World], None]) -> None:
+    """Part of one partition, of windows that were compacted and whose sources are gone."""
+    world.compact_and_clean()
+    inner, between = world.bucket, Between(lambda: None)
+    between.do = lambda: _same(read(inner), world.expected)
+    change(world)
+    world.bucket = FaultyBucket(inner, between)
+    replay(world, Selection((0,), Offset(3), Offset(7)), rebuild=True)
+    world.bucket = inner
+    world.check()
+    assert between.writes > 20
+
+
+def _same(found: Read, expected: Read) -> None:
+    assert found == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("wait", [0, 49 * 3600])
+def test_a_compactor_at_work_between_any_two_writes_does_no_harm(
+    tmp_path: Path, change: Callable[[World], None], wait: int
+) -> None:
+    """A run of it, and of its clean-up, before the first write, before the third, and so on."""
+    base = World(tmp_path).publish().compact_and_clean()
+    late = one(START - 600_000, 99, late="yes")
+    base.log.append(1, late, START + 40 * SLOT, tenant=b"a")
+    base.run()  # what is late makes the compactor merge the output again
+    base.expected = read(base.bucket)
+    change(base)
+    step, writes = 1, 1
+    while step <= writes:
+        world = base.copy()
+        writes = _rebuild_beside_a_compactor(world, step, wait)
+        world.check()
+        for _ in range(2):
+            world.clock.advance(49 * 3600)
+            world.compact()
+            world.check()
+        step += 2
+    assert writes > 20
+
+
+def _rebuild_beside_a_compactor(world: World, step: int, wait: int) -> int:
+    """How many writes the rebuild made; the compactor comes before the one with this number."""
+    inner, between = world.bucket, Between(lambda: None)
+
+    def work() -> None:
+        if between.writes == step:
+            world.compact(inner)
+            if not between.key.startswith(layout.GENERATIONS):  # which follows a last look at once
+                world.clock.advance(wait)
+                world.compact(inner)
+        if step <= between.writes < step + 3:
+            assert read(inner) == world.expected
+
+    between.do = work
+    world.bucket = FaultyBucket(inner, between)
+    replay(world, Selection((0,), Offset(3), Offset(7)), rebuild=True)
+    world.bucket = inner
+    return between.writes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", STATES, ids=["segments", "compacted"])
+def test_a_crash_before_every_write_and_a_second_run_leave_the_same(
+    tmp_path: Path, state: Callable[[World], object]
+) -> None:
+    selection = Selection((0,), Offset(3), Offset(9))
+    base = World(tmp_path).publish()
+    state(base)
+    relabel(base)
+    quiet = base.copy()
+    replay(quiet, selection, rebuild=True)
+    left = without_marks(quiet.bucket)
+    step, crashed = 0, True
+    while crashed:
+        world = base.copy()
+        inner, plan = world.bucket, CrashAtWrite(step)
+        world.bucket = FaultyBucket(inner, plan)
+        try:
+            replay(world, selection, rebuild=True)
+        except Crash:
+            assert read(inner) == world.expected
+        crashed = plan.reached
+        world.bucket = inner
+        replay(world, selection, rebuild=True)
+        assert without_marks(inner) == left
+        world.check()
+        step += 1
+    assert step > 15
+
+
+def test_of_two_rebuilds_at_once_the_slower_one_looks_again(world: World) -> None:
+    world.compact_and_clean()
+    inner, rival = world.bucket, World(world.directory / "rival")
+    rival.bucket = inner
+    lengthen(rival)
+    relabel(world)
+
+    class Overtake:
+        done = False
+
+        def next(self, operation: str, key: str) -> Outcome:
+            if operation == "create" and key.startswith(layout.GENERATIONS) and not self.done:
+                self.done = True
+                assert {report.done for report in replay(rival, rebuild=True)} == {True}
+            return Outcome()
+
+    world.bucket = FaultyBucket(inner, Overtake())
+    replay(world, rebuild=True)
+    world.bucket = inner
+    assert sum(1 for _ in inner.list(layout.GENERATIONS)) == 2
+    assert world.labels() == {"us1"}
+    world.check()
+    world.clock.advance(49 * 3600)
+    world.compact()
+    world.compact()
+    world.check()
+
+
+def test_many_rebuilds_at_once_end_in_one_of_them(world: World) -> None:
+    failures: list[BaseException] = []
+
+    def work(label: str) -> None:
+        own = World(world.directory / label)
+        own.bucket = world.bucket
+        own.external_labels = {"cluster": label}
+        try:
+            replay(own, rebuild=True)
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(label,)) for label in ("one", "two", "three")]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert read(world.bucket) == world.expected
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    world.check()
+
+
+def test_going_back_to_the_settings_before_brings_the_old_blocks_back(world: World) -> None:
+    world.compact_and_clean()
+    relabel(world)
+    replay(world, rebuild=True)
+    world.compact()  # marks what was replaced
+    world.external_labels = {"cluster": "eu1"}
+    world.clock.advance(24 * 3600)
+    replay(world, rebuild=True)
+    world.check()
+    assert world.labels() == {"eu1"}
+    for _ in range(3):
+        world.clock.advance(49 * 3600)
+        world.compact()
+        world.check()
+
+
+def test_neighbours_that_nobody_can_bring_back_are_in_the_way(world: World) -> None:
+    world.compact_and_clean()
+    world.log.lose_before(1, 6)
+    relabel(world)
+    before = objects(world.bucket)
+    for dry_run in (True, False):
+        reports = replay(world, Selection((0,)), rebuild=True, dry_run=dry_run)
+        assert {report.state for report in reports} == {"refused"}
+        assert "compacted with these is gone" in reports[0].reason
+        assert "gone=3 of=3" in reports[0].reason
+        assert "copy of the bucket" in reports[0].hint
+    assert {key: data for key, data in objects(world.bucket).items() if key in before} == before
+    world.check()
+
+
+def test_records_that_are_gone_leave_their_segments_alone(world: World) -> None:
+    world.log.lose_before(0, 4)
+    relabel(world)
+    reports = replay(world, rebuild=True)
+    states = [(report.partition, report.start, report.state) for report in reports if report.state == "refused"]
+    assert states == [(0, 0, "refused"), (0, 3, "refused")]
+    world.check()
+    assert world.labels() == {"eu1", "us1"}
+
+
+def test_a_log_that_was_damaged_since_replaces_nothing(world: World) -> None:
+    world.log.partitions[0][4] = world.log.partitions[0][4]._replace(value=b"", damaged="lost")
+    relabel(world)
+    reports = replay(world, Selection((0,)), rebuild=True)
+    assert {report.state for report in reports} == {"refused"}
+    assert "fewer samples" in reports[0].reason
+    world.check()
+
+
+def test_what_is_missing_is_filled_before_it_is_rebuilt_and_rolled_up_manifests_stay(world: World) -> None:
+    store = ManifestStore(world.bucket)
+    for _ in range(2):
+        store.roll_up("log", 0, keep=1, size=3)
+    world.bucket.delete(layout.manifest_key("log", 1, 3))
+    lengthen(world)
+    reports = replay(world, Selection((0,), Offset(3), Offset(9)), rebuild=True)
+    assert [(report.start, report.end) for report in reports] == [(3, 9)]
+    assert [manifest.end for manifest in world.chain(0)] == [3, 9, 12]
+    assert store.get("log", 0, 6) == world.chain(0)[1]
+    original = store.original("log", 0, 6)
+    assert original is not None
+    assert (original.start, original.end) == (6, 9)
+    assert store.create(original) == world.chain(0)[1]  # a zombie adopts what stands now
+
+
+def test_an_audit_sees_a_generation_that_is_gone(world: World) -> None:
+    relabel(world)
+    replay(world, Selection((0,)), rebuild=True)
+    replay(world, Selection((1,)), rebuild=True)
+    world.bucket.delete(layout.generation_key("log", 1))
+    report = audit(world.bucket, now_ms=world.clock.now_ms())
+    assert [each.code for each in report.discrepancies] == ["manifest-corrupt"]
+    assert layout.generation_key("log", 1) in report.discrepancies[0].message
