@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from broker.kafka_client import PASSING, REQUEST_SECONDS, client_config, log_error, make_client
+from broker.kafka_client import FULL_QUEUE_MS, PASSING, REQUEST_SECONDS, client_config, log_error, make_client
 from broker.kafka_record import to_record
 from broker.kafka_topic import open_topic, partition_of
 from broker.log import LogUnavailable, Record
@@ -108,6 +108,7 @@ class _Cursor:
             "auto.offset.reset": "error",
             "isolation.level": "read_uncommitted",  # as end offsets are
             "queued.max.messages.kbytes": _FETCH_BYTES >> 10,
+            "fetch.queue.backoff.ms": FULL_QUEUE_MS,
             "fetch.wait.max.ms": 10,
         }
         config = client_config(settings, "reader", own, on_error=lambda _error: None)
