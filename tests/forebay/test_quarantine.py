@@ -17,6 +17,7 @@ from broker.open import open_reader, open_writer
 from broker.quarantine import QuarantinedRecord
 from broker.record import Replica, new_headers
 from broker.settings import BrokerSettings, CreateTopic, EmbeddedSettings, KafkaSettings
+from bucket.faulty import Crash, CrashAtWrite, FaultyBucket
 from bucket.filesystem import FilesystemBucket
 from consumers.quarantine import BucketQuarantine
 from consumers.recipe import make_recipe
@@ -307,6 +308,23 @@ def test_a_log_that_does_not_take_it_leaves_the_record(desk: Desk, monkeypatch: 
     assert lines[1].startswith("left 01234567/2/41: disk full; it may be in the log all the same")
     assert lines[2:] == ["stopped, since the log does not take records now", "1 replayed, 1 left"]
     assert [each.offset for each in desk.quarantine.list()] == [41, 42]
+
+
+@pytest.mark.parametrize(("step", "copies"), [(0, 2), (1, 1)])
+def test_replay_killed_behind_the_append_is_done_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, step: int, copies: int
+) -> None:
+    """Before the tombstone: appended twice, which a consumer counts as duplicate. Behind it: once."""
+    desk.empty_log()
+    desk.put(2, 40, SOUND)
+    bucket = FilesystemBucket(desk.data / "bucket")
+    with monkeypatch.context() as patched:
+        patched.setattr(quarantine, "open_existing_bucket", lambda *_: FaultyBucket(bucket, CrashAtWrite(step)))
+        with pytest.raises(Crash):
+            desk("replay", "--all")
+    assert desk("replay", "--all")[0] == 0
+    assert [record.value for record in desk.in_log(2)] == [SOUND] * copies
+    assert [info.key.split(".", 1)[1] for info in bucket.list("forebay/quarantine/")] == ["replayed.json"]
 
 
 def test_replay_does_not_throw_samples_away(desk: Desk) -> None:
