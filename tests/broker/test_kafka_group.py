@@ -99,7 +99,12 @@ async def test_a_pause_ends_with_its_assignment(harness: KafkaHarness) -> None:
     back = {partition for partitions in stays.assignments[before:] for partition in partitions}
     await writer.append([NewRecord(partition, b"t", b"x") for partition in range(PARTITIONS)])
     came: set[int] = set()
-    await wait_for(lambda: bool(came.update(r.partition for r in first.poll(0.05, MANY)) or came >= back), 30)
+
+    def all_came() -> bool:
+        came.update(record.partition for record in first.poll(0.05, MANY))
+        return came >= back
+
+    await wait_for(all_came, 30)
     assert len(back) >= 3
 
 
