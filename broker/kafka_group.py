@@ -9,6 +9,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from broker.kafka_ahead import Ahead
 from broker.kafka_client import FULL_QUEUE_MS, PASSING, client_config, log_error, make_client, text
+from broker.kafka_offsets import CommittedOffsets
 from broker.kafka_record import to_record
 from broker.kafka_topic import TopicWatch, open_topic, partition_of
 from broker.log import Listener, LogUnavailable, Record
@@ -47,6 +48,7 @@ class KafkaSubscription:
         self._raised: BaseException | None = None
         self._joined = False
         self._closed = False
+        self._offsets = CommittedOffsets(settings, group)
         self._consumer = make_client(Consumer, self._config(member))
         self._watch = TopicWatch(self._topic, opened, settings.watch_interval.seconds, grown=lambda _partitions: None)
 
@@ -110,7 +112,7 @@ class KafkaSubscription:
 
     def committed(self, partition: int) -> int | None:
         # Not the consumer itself: it takes calls from one thread only, and from none while the listener is called.
-        return self._topic.committed(self._group, partition)
+        return self._offsets.get(partition)
 
     def confirm(self) -> None:
         # A topic's id never comes back: while it is the same, it was the same all the time.
@@ -125,6 +127,7 @@ class KafkaSubscription:
             if remaining := self._ahead.partitions:
                 self._tell(self._listener.revoked, remaining)
         finally:
+            self._offsets.close()
             self._watch.close()
         self._raise()
 

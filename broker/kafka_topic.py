@@ -131,20 +131,8 @@ class KafkaTopic:
                     raise log_error(error, "asking for the log's ends") from error
             time.sleep(_UNSETTLED_SECONDS)
 
-    def committed(self, group: str, partition: int) -> int | None:
-        """None where the group has not committed this partition."""
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(self._name, partition)])
-        try:
-            answers = self._admin.list_consumer_group_offsets([asked], request_timeout=REQUEST_SECONDS)
-            found = self._wait(answers[group], "asking for the committed offset").topic_partitions[0]
-        except KafkaException as error:
-            raise log_error(error, "asking for the committed offset") from error
-        if found.error is not None:
-            raise log_error(found.error, "asking for the committed offset")
-        return found.offset if found.offset >= 0 else None
-
     def all_committed(self, group: str) -> dict[int, int]:
-        """By partition; no entry where the group has not committed."""
+        """By partition; no entry where the group has not committed. For commands, not for roles: `_ask_group`."""
         found = self._ask_group(
             lambda: self._admin.list_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS
@@ -155,7 +143,7 @@ class KafkaTopic:
         return {at.partition: at.offset for at in given if at.topic == self._name and at.offset >= 0}
 
     def members(self, group: str) -> tuple[GroupMember, ...]:
-        """Of the group, with the partitions of this topic that they have."""
+        """Of the group, with the partitions of this topic that they have. Not for roles: `_ask_group`."""
         found = self._ask_group(
             lambda: self._admin.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)[group],
             "describing the group",
@@ -163,7 +151,11 @@ class KafkaTopic:
         return tuple(self._member(member) for member in found.members) if found else ()
 
     def _ask_group(self, ask: "Callable[[], Future[Answer]]", doing: str) -> Answer | None:
-        """None where there is no such group."""
+        """None where there is no such group.
+
+        Ends the process where the coordinator's connection breaks under the request (librdkafka issue 4605). So no role
+        may ask; it has `CommittedOffsets`.
+        """
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:

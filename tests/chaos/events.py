@@ -90,10 +90,12 @@ def _without_members(cluster: Cluster, event: Event, then: Callable[[str], objec
     group = f"{GROUP}-{REPLICA}" if members[0].name.startswith("replica") else GROUP
     for role in members:
         role.kill()
-    cluster.topic.wait_left(group)
-    then(group)
-    for role in members:
-        role.start()
+    try:
+        cluster.topic.wait_left(group)
+        then(group)
+    finally:
+        for role in members:
+            role.start()
 
 
 def _wipe_commits(cluster: Cluster, event: Event) -> None:

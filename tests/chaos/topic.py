@@ -27,7 +27,10 @@ class LogRecord(NamedTuple):
 
 
 class Topic:
-    """Safe to use from any thread. All of it needs a broker that answers, and waits for one a while."""
+    """Safe to use from any thread. All of it needs a broker that answers, and waits for one a while.
+
+    Groups are asked by a new admin client each time: one whose connection to a coordinator broke may end this process.
+    """
 
     def __init__(self, bootstrap: str, name: str, partitions: int) -> None:
         self.name = name
@@ -37,7 +40,6 @@ class Topic:
             "reconnect.backoff.max.ms": 200,
             "log_level": 2,
         }
-        self._admin = AdminClient(self._client)
 
     def ends(self) -> dict[int, int]:
         """By partition, one behind the newest record."""
@@ -86,7 +88,8 @@ class Topic:
         """Until the group has no member any more: those that were killed are missed after their session."""
 
         def left() -> bool:
-            described = self._admin.describe_consumer_groups([group], request_timeout=5)[group].result(10)
+            admin = AdminClient(self._client)
+            described = admin.describe_consumer_groups([group], request_timeout=5)[group].result(10)
             return not described.members
 
         _until(left, f"group {group} still has members")
@@ -95,8 +98,9 @@ class Topic:
         """Nothing is committed any more. Only for a group without members."""
 
         def forgotten() -> bool:
+            admin = AdminClient(self._client)
             try:
-                self._admin.delete_consumer_groups([group], request_timeout=5)[group].result(10)
+                admin.delete_consumer_groups([group], request_timeout=5)[group].result(10)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                     raise
@@ -112,8 +116,9 @@ class Topic:
         places = [TopicPartition(self.name, number, offset) for number, offset in offsets.items()]
 
         def moved() -> bool:
+            admin = AdminClient(self._client)
             request = [ConsumerGroupTopicPartitions(group, places)]
-            done = self._admin.alter_consumer_group_offsets(request, request_timeout=5)[group].result(10)
+            done = admin.alter_consumer_group_offsets(request, request_timeout=5)[group].result(10)
             for place in done.topic_partitions or ():
                 if place.error:
                     raise KafkaException(place.error)
@@ -140,7 +145,7 @@ def _until(done: Callable[[], bool], message: str, seconds: float = 60) -> None:
             if done():
                 return
             reason = ""
-        except KafkaException as error:
+        except (KafkaException, TimeoutError) as error:
             reason = str(error)
         if time.monotonic() > deadline:
             raise PeerError(f"{message}: {reason}")
