@@ -36,6 +36,9 @@ def main() -> int:
     parser.add_argument("--interval", type=float, default=LOAD.interval, help="seconds between two scrapes")
     parser.add_argument("--segment", default="1m", help="segment.interval")
     parser.add_argument("--session", default="6s", help="broker.kafka.session_timeout")
+    parser.add_argument(
+        "--protocol", choices=["classic", "consumer"], default="classic", help="broker.kafka.group_protocol"
+    )
     parser.add_argument("--members", nargs="+", choices=["dynamic", "static"], default=["dynamic", "static"])
     parser.add_argument("--how", nargs="+", choices=["SIGTERM", "kill -9"], default=["SIGTERM", "kill -9"])
     parser.add_argument("--charts", type=Path, default=Path("docs/elastic"), help="where the charts go")
@@ -52,8 +55,8 @@ def main() -> int:
                 Load(options.series, options.interval),
                 partitions=options.partitions,
             )
-            name = f"{members}-{how.replace(' ', '').lower()}"
-            place = made.place(options.partitions, options.segment, options.session)
+            name = f"{members}-{how.replace('kill -9', 'kill').lower()}"
+            place = made.place(options.partitions, options.segment, options.session, options.protocol)
             result = run(plan, Path(scratch) / name, place, say)
             results.append(result)
             options.charts.mkdir(parents=True, exist_ok=True)

@@ -54,10 +54,12 @@ def totals_table(results: Sequence[Result]) -> str:
         "requests",
         "failed",
         "p50 / p99 / most of a write, ms",
+        "latest began, s",
         "samples acknowledged",
         "in blocks",
         "blocks",
         "problems",
+        "load of the machine",
     )
     for result in results:
         took = result.latencies
@@ -65,8 +67,9 @@ def totals_table(results: Sequence[Result]) -> str:
             f"{took[min(len(took) - 1, int(len(took) * share))] * 1000:.0f}" for share in (0.5, 0.99, 1)
         )
         lines.append(
-            f"| {result.plan} | {len(took):,} | {len(result.failures)} | {latency} | {result.acknowledged:,} "
-            f"| {result.stored:,} | {result.blocks:,} | {len(result.problems)} |"
+            f"| {result.plan} | {len(took):,} | {len(result.failures)} | {latency} | {result.latest:.1f} "
+            f"| {result.acknowledged:,} | {result.stored:,} | {result.blocks:,} | {len(result.problems)} "
+            f"| {statistics.mean(row.load for row in result.rows):.0f} |"
         )
     return "\n".join(lines)
 

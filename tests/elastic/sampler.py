@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import re
 import threading
 import time
@@ -46,6 +47,8 @@ class Row:
     """By consumer, resident bytes."""
     acknowledged: int = 0
     failures: int = 0
+    load: float = 0.0
+    """Of the machine: processes that run or wait to, the mean of a minute."""
 
 
 class Sampler(threading.Thread):
@@ -71,7 +74,7 @@ class Sampler(threading.Thread):
             self.rows.append(self._look())
 
     def _look(self) -> Row:
-        row = Row(time.time())
+        row = Row(time.time(), load=os.getloadavg()[0])
         row.acknowledged = sum(sender.acknowledged for sender in self._senders)
         row.failures = sum(len(sender.failures) for sender in self._senders)
         for member in list(self._cluster.consumers):

@@ -35,7 +35,7 @@ class Servers:
         self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         self._buckets = buckets
 
-    def place(self, partitions: int, segment: str, session: str) -> Place:
+    def place(self, partitions: int, segment: str, session: str, protocol: str = "classic") -> Place:
         """A topic, a group and a bucket of its own."""
         bucket = self._s3.make_bucket()
         name = f"elastic-{secrets.token_hex(4)}"
@@ -46,6 +46,7 @@ class Servers:
                     "bootstrap_servers": self._kafka.bootstrap,
                     "topic": name,
                     "create_topic": {"partitions": partitions, "replication_factor": 1},
+                    "group_protocol": protocol,
                     "session_timeout": session,
                 },
             },
