@@ -57,31 +57,31 @@ class Neighbours:
             left = [output for output in affected if not _is_saved(check, output, retired)]
             if not left:
                 return sorted(found)
+            rest = {output.ulid: output.sources - retired for output in left}
+            self._bring_back(check, set[str]().union(*rest.values()))
             for output in left:
-                self._save(check, output, retired)
+                self._merge(output, rest[output.ulid])
         raise NeighboursChanging("compacted blocks change all the time", hint="try again when the compactor is done")
 
     def plan(self, retired: AbstractSet[str]) -> list[str]:
         """The blocks that `save` would deal with; nothing is written. Raises CannotRebuild where it could not."""
         check = BlockCheck(self._bucket, self._catalog)
         affected = _affected(check, retired)
-        for output in affected:
-            if not _is_saved(check, output, retired):
-                for ulid in sorted(output.sources - retired):
-                    if not check.is_whole(ulid):
-                        self._rebuild(ulid, self._log.check)
+        left = [output.sources - retired for output in affected if not _is_saved(check, output, retired)]
+        for manifest, ulids in self._gone(check, set[str]().union(*left)):
+            self._attempt(self._log.check, manifest, ulids)
         return sorted(output.ulid for output in affected)
 
-    def _save(self, check: BlockCheck, output: Block, retired: AbstractSet[str]) -> None:
-        rest = sorted(output.sources - retired)
-        for ulid in rest:
-            if not check.is_whole(ulid):
-                self._rebuild(ulid, partial(self._restore, ulid))
-        blocks = {block.ulid: block for block in self._catalog.every()}
-        if not blocks.keys() >= set(rest):
+    def _bring_back(self, check: BlockCheck, ulids: AbstractSet[str]) -> None:
+        for manifest, gone in self._gone(check, ulids):
+            self._attempt(partial(self._restore, gone), manifest, gone)
+
+    def _merge(self, output: Block, rest: AbstractSet[str]) -> None:
+        blocks = {block.ulid: block for block in self._catalog.every() if block.ulid in rest}
+        if len(blocks) < len(rest):
             return  # cleaned away meanwhile: the next look restores it
         try:
-            self._workshop.retry.until_done(lambda: self._remerge(output, [blocks[ulid] for ulid in rest]))
+            self._workshop.retry.until_done(lambda: self._remerge(output, [blocks[ulid] for ulid in sorted(rest)]))
         except ObjectNotFound:
             return  # as above
         except InvalidData as error:
@@ -90,25 +90,37 @@ class Neighbours:
                 hint="run forebay audit --deep, and mend it first",
             ) from error
 
-    def _restore(self, ulid: str, manifest: Manifest) -> None:
-        self._workshop.restore(manifest, {ulid}, self._log.standing(manifest))
+    def _restore(self, ulids: AbstractSet[str], manifest: Manifest) -> None:
+        self._workshop.restore(manifest, ulids, self._log.standing(manifest))
 
-    def _rebuild(self, ulid: str, do: Callable[[Manifest], None]) -> None:
+    def _attempt(self, do: Callable[[Manifest], None], manifest: Manifest, ulids: AbstractSet[str]) -> None:
         try:
-            do(self._manifest_of(ulid))
+            do(manifest)
         except CannotRebuild as error:
             raise CannotRebuild(
-                f"a block that was compacted with these is gone and cannot be built again: ulid={ulid} {error.args[0]}",
+                "a block that was compacted with these is gone and cannot be built again: "
+                f"ulid={','.join(sorted(ulids))} {error.args[0]}",
                 hint="restore that block from a copy of the bucket, and replay again",
             ) from error
 
-    def _manifest_of(self, ulid: str) -> Manifest:
-        """Looks through all chains: only blocks that are gone are asked for, which is rare."""
-        for log_id, partition in self._manifests.partitions():
+    def _gone(self, check: BlockCheck, ulids: AbstractSet[str]) -> list[tuple[Manifest, set[str]]]:
+        """Those of these blocks that are not whole in the bucket, by the manifest that names them.
+
+        Looks through all chains where there are any, which is rare. Raises CannotRebuild where no manifest names one.
+        """
+        left = {ulid for ulid in ulids if not check.is_whole(ulid)}
+        found = []
+        for log_id, partition in self._manifests.partitions() if left else ():
             for manifest in self._manifests.chain(log_id, partition):
-                if any(entry.ulid == ulid for entry in manifest.blocks):
-                    return manifest
-        raise CannotRebuild("no manifest names it")
+                if named := left.intersection(entry.ulid for entry in manifest.blocks):
+                    found.append((manifest, named))
+                    left -= named
+        if left:
+            raise CannotRebuild(
+                f"no manifest names blocks that were compacted with these: ulid={','.join(sorted(left))}",
+                hint="run forebay audit, and mend it first",
+            )
+        return found
 
 
 def _affected(check: BlockCheck, retired: AbstractSet[str]) -> list[Block]:

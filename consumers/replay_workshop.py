@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from bucket import layout
@@ -41,7 +42,7 @@ class Workshop:
             builder.close()
             shutil.rmtree(directory, ignore_errors=True)
 
-    def restore(self, manifest: Manifest, wanted: set[str], segment: Segment) -> None:
+    def restore(self, manifest: Manifest, wanted: AbstractSet[str], segment: Segment) -> None:
         """Uploads those blocks of a standing manifest, once all is known to be what it names.
 
         Raises CannotRebuild where the log gives other blocks.

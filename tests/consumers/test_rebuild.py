@@ -38,29 +38,30 @@ Read = dict[tuple[str, str, int], int]
 
 
 class World(Rehearsal):
-    """Two partitions of four segments each; samples reach back into the window before, so two windows are in play."""
+    """Two partitions of some segments each; samples reach back into the window before, so two windows are in play."""
 
-    def __init__(self, directory: Path, bucket: MemoryBucket | None = None) -> None:
+    def __init__(self, directory: Path, segments: int = SEGMENTS) -> None:
         self.clock = ManualClock(START)
+        self.segments = segments
         log = MemoryLog(partitions=2)
-        for slot in range(SEGMENTS):
+        for slot in range(segments):
             for partition in range(2):
                 for number, tenant in enumerate((b"a", b"b", b"a")):
                     at = START + slot * SLOT + number * 1000
                     sample = one(at - (number // 2) * 600_000, slot * 10 + number, p=str(partition), n=str(number))
                     log.append(partition, sample, at, tenant=tenant)
-        super().__init__(log, bucket or MemoryBucket(self.clock), directory)
+        super().__init__(log, MemoryBucket(self.clock), directory)
         self.expected: Read = {}
 
     def publish(self) -> "World":
         self.run()
         self.expected = read(self.bucket)
-        assert len(self.expected) == 2 * SEGMENTS * PER_SEGMENT
+        assert len(self.expected) == 2 * self.segments * PER_SEGMENT
         return self
 
     def copy(self) -> "World":
         """Of the log and the bucket as they are; both go on by themselves."""
-        other = World(self.directory)
+        other = World(self.directory, self.segments)
         other.log.partitions = [list(records) for records in self.log.partitions]
         other.clock.advance((self.clock.now_ms() - START) / 1000)
         for key, data in objects(self.bucket).items():
@@ -218,8 +219,8 @@ def _same(found: Read, expected: Read) -> None:
 def test_a_compactor_at_work_between_any_two_writes_does_no_harm(
     tmp_path: Path, change: Callable[[World], None], wait: int
 ) -> None:
-    """A run of it, and of its clean-up, before the first write, before the third, and so on."""
-    base = World(tmp_path).publish().compact_and_clean()
+    """A run of it, and of its clean-up, before the first write, before the fourth, and so on."""
+    base = World(tmp_path, 2).publish().compact_and_clean()
     late = one(START - 600_000, 99, late="yes")
     base.log.append(1, late, START + 40 * SLOT, tenant=b"a")
     base.run()  # what is late makes the compactor merge the output again
@@ -234,7 +235,7 @@ def test_a_compactor_at_work_between_any_two_writes_does_no_harm(
             world.clock.advance(49 * 3600)
             world.compact()
             world.check()
-        step += 2
+        step += 3
     assert writes > 20
 
 
@@ -253,7 +254,7 @@ def _rebuild_beside_a_compactor(world: World, step: int, wait: int) -> int:
 
     between.do = work
     world.bucket = FaultyBucket(inner, between)
-    replay(world, Selection((0,), Offset(3), Offset(7)), rebuild=True)
+    replay(world, Selection((0,), Offset(3), Offset(6)), rebuild=True)
     world.bucket = inner
     return between.writes
 
@@ -263,8 +264,8 @@ def _rebuild_beside_a_compactor(world: World, step: int, wait: int) -> int:
 def test_a_crash_before_every_write_and_a_second_run_leave_the_same(
     tmp_path: Path, state: Callable[[World], object]
 ) -> None:
-    selection = Selection((0,), Offset(3), Offset(9))
-    base = World(tmp_path).publish()
+    selection = Selection((0,), Offset(3), Offset(6))
+    base = World(tmp_path, 2).publish()
     state(base)
     relabel(base)
     quiet = base.copy()
@@ -285,7 +286,7 @@ def test_a_crash_before_every_write_and_a_second_run_leave_the_same(
         assert without_marks(inner) == left
         world.check()
         step += 1
-    assert step > 15
+    assert step > 8
 
 
 def test_of_two_rebuilds_at_once_the_slower_one_looks_again(world: World) -> None:
