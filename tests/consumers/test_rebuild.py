@@ -70,14 +70,17 @@ class World(Rehearsal):
         return other
 
     def compact(self, bucket: Bucket | None = None) -> None:
-        Compactor(
+        self.compactor(bucket).run_once()
+
+    def compactor(self, bucket: Bucket | None = None) -> Compactor:
+        return Compactor(
             bucket or self.bucket,
             settings=CompactorSettings(segment_bytes=Size(1 << 20)),
             workspace=Workspace(self.directory, "compactor"),
             clock=self.clock,
             logger=structlog.wrap_logger(structlog.ReturnLogger()),
             registry=CollectorRegistry(),
-        ).run_once()
+        )
 
     def compact_and_clean(self) -> "World":
         """Both windows merged, and their sources removed."""
@@ -354,6 +357,27 @@ def test_going_back_to_the_settings_before_brings_the_old_blocks_back(world: Wor
         world.clock.advance(49 * 3600)
         world.compact()
         world.check()
+
+
+def test_a_compactor_that_remembers_old_marks_leaves_alone_what_is_written_again(world: World) -> None:
+    relabel(world)
+    replay(world, rebuild=True)
+    compactor, inner = world.compactor(), world.bucket
+    compactor.run_once()  # marks what was replaced
+    world.clock.advance(47 * 3600)
+    compactor.run_once()  # reads the marks
+    world.clock.advance(2 * 3600)
+    world.external_labels = {"cluster": "eu1"}
+
+    def clean() -> None:
+        if between.key.startswith(layout.GENERATIONS):
+            compactor.run_once()
+
+    between = Between(clean)
+    world.bucket = FaultyBucket(inner, between)
+    replay(world, rebuild=True)
+    world.bucket = inner
+    world.check()
 
 
 def test_neighbours_that_nobody_can_bring_back_are_in_the_way(world: World) -> None:
