@@ -253,12 +253,12 @@ def _covering(refs: Sequence[_Covering], offset: int) -> _Covering | None:
 def _uncovered(rollup: RollupRef, rebuilt: Sequence[RebuiltRef]) -> Iterator[RollupRef | RollupSlice]:
     """The stretches of a roll-up between what was rebuilt of it; generations begin and end where manifests do."""
     at = rollup.start
-    for ref in rebuilt:
-        if at < ref.start < rollup.end:
+    over = [ref for ref in rebuilt if ref.start < rollup.end and rollup.start < ref.end]
+    for ref in over:
+        if at < ref.start:
             yield RollupSlice(rollup, at, ref.start)
-        if rollup.start <= ref.start < rollup.end:
-            at = ref.end
-    if at == rollup.start:
+        at = ref.end
+    if not over:
         yield rollup
     elif at < rollup.end:
         yield RollupSlice(rollup, at, rollup.end)
