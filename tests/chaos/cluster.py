@@ -118,7 +118,7 @@ class Cluster:
         for sender in self.senders:
             sender.halt()
 
-    def settle(self, timeout: float = 90) -> None:
+    def settle(self, timeout: float = 180) -> None:
         """Lets everybody finish in fair weather: when it returns every record lies in a published segment."""
         self.weather.clear()
         for role in self.roles.values():

@@ -10,6 +10,7 @@ from tests.chaos.schedule import Event
 
 _POISON = b"\x0a\xff\xff\xff\xff"  # a length beyond the record's end
 _FAULTY_SHARE = 0.35
+_BROKER_SECONDS = 5.0  # for which a broker that is back is left alone
 _SLOWNESS = 1.5  # seconds at most; below the client's patience
 
 
@@ -57,13 +58,19 @@ def _lose_disk(cluster: Cluster, event: Event) -> None:
 
 def _restart_broker(cluster: Cluster, _: Event) -> None:
     cluster.kafka.stop(60)
-    cluster.kafka.start()
+    _start_broker(cluster)
 
 
 def _kill_broker(cluster: Cluster, event: Event) -> None:
     cluster.kafka.kill()
     time.sleep(event.seconds)
-    cluster.kafka.start()
+    _start_broker(cluster)
+
+
+def _start_broker(cluster: Cluster) -> None:
+    """However long that takes: nothing may befall it again before something has gone through it."""
+    cluster.kafka.start(timeout=180)
+    time.sleep(_BROKER_SECONDS)
 
 
 def _storm(cluster: Cluster, event: Event) -> None:

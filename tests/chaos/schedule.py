@@ -48,7 +48,7 @@ class Kind(NamedTuple):
     """Seconds that its targets need before the next event is of any use."""
 
 
-_BROKER_START = 6.0
+_BROKER_START = 10.0
 _SESSION_END = SESSION_SECONDS + 2
 
 
@@ -94,9 +94,9 @@ KINDS: dict[str, Kind] = {
     "consumer disk lost": Kind(_consumers, _within(0, 1)),
     "compactor killed": Kind(_each("compactor", "compactors"), _within(0, 2)),
     "compactor frozen": Kind(_each("compactor", "compactors"), _within(2, 12)),
-    "broker restarted": Kind(_one("broker"), _AT_ONCE, after=2 * _BROKER_START),
-    "broker killed": Kind(_one("broker"), _AT_ONCE, after=2 * _BROKER_START),
-    "broker gone": Kind(_one("broker"), _outage, 0.5, after=2 * _BROKER_START),
+    "broker restarted": Kind(_one("broker"), _AT_ONCE, 0.5, after=_BROKER_START),
+    "broker killed": Kind(_one("broker"), _AT_ONCE, 0.5, after=_BROKER_START),
+    "broker gone": Kind(_one("broker"), _outage, 0.3, after=_BROKER_START),
     "store faulty": Kind(_one("store"), _within(3, 10), 3),
     "store slow": Kind(_one("store"), _within(3, 10), 2),
     "store gone": Kind(_one("store"), _outage, 1.5),

@@ -12,7 +12,7 @@ from tests.chaos.storm import storm
 from tests.peers.kafka import KafkaBroker
 from tests.peers.recipes import Recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def gateway_dies_without_broker(cluster: Cluster) -> None:
         time.sleep(3)
         with gateway.turn:
             gateway.kill()
-            cluster.kafka.start()
+            cluster.kafka.start(timeout=180)
             gateway.start()
 
 
