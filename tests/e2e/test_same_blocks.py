@@ -25,7 +25,11 @@ from tests.faults.test_determinism import TENANTS, objects, request
 from tests.peers.kafka import KafkaBroker
 
 PARTITIONS = 3
-SETTINGS = {"segment": {"interval": "1s", "grace": "200ms"}, "external_labels": {"zone": "z", "cluster": "eu1"}}
+SETTINGS = {
+    "segment": {"interval": "1s", "grace": "200ms"},
+    "external_labels": {"zone": "z", "cluster": "eu1"},
+    "ha": {"tenants": ["gamma"]},
+}
 
 
 @pytest.fixture
@@ -43,7 +47,8 @@ def write(settings: dict[str, Any], directory: Path) -> None:
         gateway.ready()
         clients = [Client(gateway.url, tenant) for tenant in TENANTS]
         for number in range(30):
-            assert clients[number % 3].post("/api/v1/write", request(chance, number)).status == 204
+            for replica in (b"a", b"b"):
+                assert clients[number % 3].post("/api/v1/write", request(chance, number, replica)).status == 204
             time.sleep(0.1)
         assert gateway.stop() == 0
 
@@ -141,6 +146,7 @@ async def test_one_topic_and_its_copy_give_the_same_bytes(
     assert [len(manifest.quarantined) for manifest in chain if manifest.quarantined]
     ledgers = [ledger for manifest in chain for ledger in manifest.ledger.values()]
     assert sum(ledger.duplicate for ledger in ledgers) > 0
+    assert sum(ledger.deduplicated for ledger in ledgers) > 0
     assert sum(sum(ledger.rejected.values()) for ledger in ledgers) > 0
 
     renamed = build(embedded, tmp_path / "own-id")

@@ -18,7 +18,11 @@ from tests.faults.client import Client, now_ms, snappy
 from tests.forebay.server import Role
 from tests.wire.messages import WriteRequest
 
-PARTITIONS = {"broker": {"embedded": {"partitions": 3}}, "external_labels": {"zone": "z", "cluster": "eu1"}}
+PARTITIONS = {
+    "broker": {"embedded": {"partitions": 3}},
+    "external_labels": {"zone": "z", "cluster": "eu1"},
+    "ha": {"tenants": ["gamma"], "failover_timeout": "800ms"},
+}
 HOUR = 3_600_000
 TENANTS = ("alpha", "beta", "gamma")
 _ENDED = re.compile(rb'"ended_by": ?"(idle|mark)"')
@@ -33,13 +37,14 @@ def histogram(at: int, count: int) -> dict[str, Any]:
     return {"positive_spans": [{"offset": 0, "length": 2}], "sum": 0.1 * count, "timestamp": at, **kinds[count % 3]}
 
 
-def request(chance: random.Random, number: int) -> bytes:
+def request(chance: random.Random, number: int, replica: bytes) -> bytes:
     """Fresh, late, repeated and contradicting samples, and histograms, in an order that is nobody's."""
     now = now_ms() // 1000 * 1000
     message = WriteRequest()
     for index in chance.sample(range(30), 20):
         labels = [{"name": b"__name__", "value": b"m%d" % (index % 4)}, {"name": b"n", "value": b"%d" % index}]
         labels += [{"name": b"odd", "value": b"yes"}] if index % 2 else []
+        labels += [{"name": b"cluster", "value": b"c%d" % (index % 3)}, {"name": b"__replica__", "value": replica}]
         if index % 5 == 4:
             message.timeseries.add(
                 labels=labels, histograms=[histogram(now - back, number + 1) for back in (0, 5 * HOUR)]
@@ -62,7 +67,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
         server.ready()
         clients = [Client(server.url, tenant) for tenant in TENANTS]
         for number in range(36):
-            assert clients[number % 3].post("/api/v1/write", request(chance, number)).status == 204
+            for replica in (b"a", b"b") if number < 20 else (b"b",):  # one of the pair dies
+                assert clients[number % 3].post("/api/v1/write", request(chance, number, replica)).status == 204
             time.sleep(0.08)
         assert server.stop() == 0
     return server.data
@@ -126,3 +132,6 @@ def test_threads_hash_seeds_and_days_change_no_name_and_no_byte(log: Path, tmp_p
     ledgers = b"".join(path.read_bytes() for path in manifests)
     assert b'"duplicate_timestamp"' in ledgers
     assert re.search(rb'"duplicate": ?[1-9]', ledgers)
+    assert re.search(rb'"deduplicated": ?[1-9]', ledgers)
+    assert re.search(rb'"before": ?\[\s*\{', ledgers)
+    assert {b"a", b"b"} <= set(re.findall(rb'"replica": ?"(.)"', ledgers))
