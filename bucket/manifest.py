@@ -132,6 +132,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of HA pairs; absent where there are none."""
 
     @property
+    def followed_before(self) -> tuple[Followed, ...]:
+        return self.followed.before if self.followed else ()
+
+    @property
     def followed_after(self) -> tuple[Followed, ...]:
         return self.followed.after if self.followed else ()
 

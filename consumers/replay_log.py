@@ -66,8 +66,9 @@ class ReplayLog:
         Raises as `check`, and UnsupportedRecord, LogUnavailable, Abandoned.
         """
         self.check(manifest)
-        followed = manifest.followed.before if manifest.followed else ()
-        segment = open_segment(manifest.log_id, manifest.partition, manifest.start, manifest.recipe, followed)
+        segment = open_segment(
+            manifest.log_id, manifest.partition, manifest.start, manifest.recipe, manifest.followed_before
+        )
         for record in self._records(manifest.partition, _first(manifest)):
             if record.offset >= manifest.end:
                 break

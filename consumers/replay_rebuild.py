@@ -19,7 +19,7 @@ from bucket import layout
 from bucket.blocks import BlockCatalog
 from bucket.bucket import Bucket
 from bucket.generations import Generation, Overtaken
-from bucket.manifest import Manifest, Recipe
+from bucket.manifest import Followed, Manifest, Recipe
 from bucket.manifests import ManifestStore
 from consumers.builder import BuiltSegment
 from consumers.replay import Watch
@@ -165,7 +165,7 @@ class Rebuild:
             rebuilt.new.append(built.manifest)
             rebuilt.reports.append(_report(built.manifest, blocks=blocks, replaces=_replaced(run, built.manifest)))
 
-        followed = run[0].followed.before if run[0].followed else ()
+        followed = self._followed_before(run[0])
         while start < until:
             segment = self._log.next(partition, start, self._recipe, until, followed)
             if segment is None:
@@ -174,6 +174,20 @@ class Rebuild:
             start, followed = segment.end, segment.followed_after
         _check_samples(run, rebuilt.new)
         return rebuilt
+
+    def _followed_before(self, first: Manifest) -> tuple[Followed, ...]:
+        """Of HA pairs: what a consumer with these settings began with here, or would have, as far as is known.
+
+        From the bucket alone, so that a rebuild that was interrupted makes the same blocks when it is repeated.
+        """
+        place = (first.log_id, first.partition)
+        original = self._manifests.original(*place, first.start)
+        if original is not None and original.recipe_digest == self._digest:
+            return original.followed_before
+        rebuilt = self._manifests.get(*place, first.start - 1) if first.start else None
+        if rebuilt is not None and (rebuilt.end, rebuilt.recipe_digest) == (first.start, self._digest):
+            return rebuilt.followed_after
+        return first.followed_before
 
     def _check_whole(self, manifests: Iterable[Manifest]) -> None:
         """The last look before they count: what took longer than the compactor's orphan delay may be gone again."""

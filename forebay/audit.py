@@ -18,7 +18,19 @@ from forebay.parts import open_existing_bucket
 from forebay.settings import Settings
 from forebay.units import rough
 
-_HEADS = ("log", "partition", "segments", "offsets", "records", "samples", "stored", "duplicate", "rejected", "blocks")
+_HEADS = (
+    "log",
+    "partition",
+    "segments",
+    "offsets",
+    "records",
+    "samples",
+    "stored",
+    "duplicate",
+    "deduplicated",
+    "rejected",
+    "blocks",
+)
 _NOTES_OF_A_KIND = 10
 
 
@@ -60,7 +72,8 @@ def render(report: AuditReport, bucket: str) -> str:
             row.records,
             row.samples,
             row.stored,
-            row.duplicate + row.deduplicated,
+            row.duplicate,
+            row.deduplicated,
             sum(row.rejected.values()),
             row.blocks,
         )
@@ -98,9 +111,10 @@ def _verdict(report: AuditReport) -> str:
         return "nothing to audit, there is no manifest: is this the bucket you mean (--config.file, --data.dir)?"
     seen = f"{totals.hashed_bytes} bytes compared" if report.deep else "sizes compared, --deep compares bytes"
     merged = f"{totals.superseded} of them merged into {totals.compacted}" if totals.compacted else "none merged yet"
+    deduplicated = f"{totals.deduplicated} deduplicated + " if totals.deduplicated else ""
     return (
-        f"ok, {totals.samples} samples = {totals.stored} stored + {totals.duplicate + totals.deduplicated} duplicate + "
-        f"{totals.rejected} rejected; {totals.blocks} blocks, {merged}; {totals.files} files, {seen}"
+        f"ok, {totals.samples} samples = {totals.stored} stored + {totals.duplicate} duplicate + "
+        f"{deduplicated}{totals.rejected} rejected; {totals.blocks} blocks, {merged}; {totals.files} files, {seen}"
     )
 
 

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +12,9 @@ from broker.log import Record
 from broker.record import Replica, new_headers
 from bucket.bucket import Bucket
 from bucket.faulty import Crash, CrashAtWrite, FaultyBucket
-from bucket.manifest import Followed, HaRecipe
+from bucket.manifest import Followed, HaRecipe, Manifest
 from bucket.memory import MemoryBucket
+from consumers.replay_range import Offset, Selection
 from tests.consumers.memory_log import MemoryLog
 from tests.consumers.rehearsal import SLOT, START, Rehearsal, objects, one, stored
 from tests.consumers.replaying import replay
@@ -46,9 +48,7 @@ def test_one_of_two_is_stored_across_segments(world: Rehearsal, tmp_path: Path) 
     assert [ledger.records for ledger in ledgers] == [120] * 3
     assert sorted(stored(world.bucket, chain, tmp_path).values()) == list(range(0, 3 * SLOT, 1000))
     assert world.metric("samples_total", outcome="deduplicated") == 180
-    assert [manifest.followed and manifest.followed.before for manifest in chain[1:]] == [
-        manifest.followed_after for manifest in chain[:-1]
-    ]
+    assert [manifest.followed_before for manifest in chain[1:]] == [manifest.followed_after for manifest in chain[:-1]]
     last = START + SLOT - 1000
     assert [manifest.followed_after for manifest in chain] == [
         (Followed("tenant", "eu1", "a", last + n * SLOT),) for n in range(3)
@@ -136,6 +136,47 @@ def test_a_replay_follows_whom_the_consumer_followed(world: Rehearsal, gone: lis
     assert {key: data.replace(b'"idle"', b'"mark"') for key, data in objects(world.bucket).items()} == {
         key: data.replace(b'"idle"', b'"mark"') for key, data in expected.items()
     }
+
+
+def without_ends(manifests: list[Manifest]) -> list[Manifest]:
+    return [msgspec.structs.replace(each, ended_by="mark") for each in manifests]
+
+
+def test_a_rebuild_follows_whom_a_consumer_with_these_settings_would_have(world: Rehearsal, tmp_path: Path) -> None:
+    """Over the end of a rebuild's slot, behind which the other replica comes first."""
+    hours = 7_200_000
+    pair(world.log, hours - SLOT, hours, B, A)
+    pair(world.log, hours, hours + SLOT, A, B)
+    quiet = Rehearsal(world.log, MemoryBucket(), tmp_path / "quiet")
+    for each, ha in ((world, None), (quiet, HA)):
+        each.ha = ha
+        each.run()
+    assert sum(manifest.ledger["tenant"].deduplicated for manifest in world.chain()) == 0
+    without = without_ends(world.chain())
+    world.ha = HA
+    assert {report.state for report in replay(world, rebuild=True)} == {"stale"}
+    assert without_ends(world.chain()) == without_ends(quiet.chain())
+    assert len(world.chain()) == 2
+    world.ha = None
+    replay(world, rebuild=True)
+    assert without_ends(world.chain()) == without
+    world.ha = HA
+    replay(world, rebuild=True)
+    assert without_ends(world.chain()) == without_ends(quiet.chain())
+
+
+def test_going_back_to_ha_pairs_brings_the_old_blocks_back(world: Rehearsal) -> None:
+    hours = 7_200_000
+    pair(world.log, 0, 1000, B)
+    pair(world.log, hours - SLOT, hours + SLOT, B, A)
+    pair(world.log, hours + SLOT, hours + 2 * SLOT, A, B)
+    world.run()
+    before = without_ends(world.chain())
+    last = Selection((0,), Offset(before[-1].start))
+    for ha in (None, HA):
+        world.ha = ha
+        replay(world, last, rebuild=True)
+        assert (without_ends(world.chain()) == before) is (ha is HA)
 
 
 _STEPS = st.lists(

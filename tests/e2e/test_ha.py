@@ -122,6 +122,7 @@ def run(peer: Callable[[str], Recipe], tmp_path_factory: pytest.TempPathFactory)
 def test_one_of_two_is_stored_and_the_rest_is_in_the_ledger(run: Run) -> None:
     code, report = audit(run.forebay.settings_file, run.forebay.data, "--deep")
     assert code == 0, report
+    assert f"{run.samples('deduplicated')} deduplicated + 0 rejected" in report
     assert all(ledger.balances() for manifest in run.manifests for ledger in manifest.ledger.values())
     assert run.samples("samples") == run.samples("stored") + run.samples("deduplicated") + run.samples("duplicate")
     assert sum(map(len, run.stored.values())) == run.samples("stored")

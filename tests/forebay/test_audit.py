@@ -32,7 +32,8 @@ def test_a_sound_bucket_is_0_and_accounts_for_every_sample(data: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split() == [
-        *("log", "partition", "segments", "offsets", "records", "samples", "stored", "duplicate", "rejected", "blocks")
+        *("log", "partition", "segments", "offsets", "records", "samples"),
+        *("stored", "duplicate", "deduplicated", "rejected", "blocks"),
     ]
     assert lines[-1].startswith("ok, 50 samples = 50 stored + 0 duplicate + 0 rejected; 4 blocks")
     assert "bytes compared" in lines[-1]
