@@ -31,7 +31,7 @@ bench: $(VENV)/kernels  ## figures with their peers in the same run; docs/perfor
 soak: $(VENV)/kernels  ## kill -9 at random moments under load, for ROUNDS rounds
 	$(BIN)/python -m tests.crash --rounds $(or $(ROUNDS),100)
 
-elastic: $(VENV)/kernels ## consumers come and go under load on Kafka and S3, 25 minutes; tables and charts of docs/elastic.md
+elastic: $(VENV)/kernels ## consumers come and go under load on Kafka and S3, 20 minutes; tables and charts of docs/elastic.md
 	$(BIN)/python -m tests.peers kafka-4.1 versitygw
 	$(BIN)/python -m tests.elastic
 

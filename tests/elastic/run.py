@@ -28,7 +28,7 @@ class Plan:
     consumers: Sequence[int] = (1, 4, 2, 3, 3, 1)
     how: How = "SIGTERM"
     static: bool = False
-    hold: float = 45.0
+    hold: float = 30.0
     senders: int = 4
     load: Load = LOAD
     gateways: int = 2

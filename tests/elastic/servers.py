@@ -32,7 +32,7 @@ class Servers:
     def __init__(self, kafka: KafkaBroker, s3: S3Server, buckets: Path) -> None:
         self._kafka = kafka
         self._s3 = s3
-        self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
         self._buckets = buckets
 
     def place(self, partitions: int, segment: str, session: str, protocol: str = "classic") -> Place:
