@@ -25,6 +25,7 @@ _REFUSED = {
     KafkaError.UNSUPPORTED_SASL_MECHANISM: "the broker does not offer this SASL mechanism",
     KafkaError.ILLEGAL_SASL_STATE: "the broker expects another way to authenticate",
     KafkaError._AUTHENTICATION: "authentication failed",  # noqa: SLF001 - librdkafka's own codes begin so
+    KafkaError._SSL: "the TLS handshake failed",  # noqa: SLF001
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "this user may not use the topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "this user may not use the group",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "this user may not do that on the cluster",
@@ -78,6 +79,11 @@ def log_error(failure: KafkaError | KafkaException, doing: str) -> ForebayError:
     refused = _REFUSED.get(error.code())
     if refused is not None:
         return Fatal(f"{refused} while={doing} error={text(error)}", hint=_SECURITY_HINT)
+    if error.code() == KafkaError.TOPIC_EXCEPTION:
+        return Fatal(
+            f"not a name for a topic while={doing} error={text(error)}",
+            hint="set broker.kafka.topic to letters, digits, '.', '_' and '-' only, at most 249",
+        )
     if error.code() == KafkaError.FENCED_INSTANCE_ID:
         return Fatal(
             f"another member has this static member id while={doing} error={text(error)}",

@@ -19,7 +19,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, MemberDescription, NewTopic, OffsetSpec, ResourceType
 
-from broker.kafka_client import REQUEST_SECONDS, client_config, log_error, make_client, text
+from broker.kafka_client import PASSING, REQUEST_SECONDS, client_config, log_error, make_client, text
 from broker.log import GroupMember, LogUnavailable
 from broker.settings import KafkaSettings
 from forebay.errors import Fatal, ForebayError
@@ -64,11 +64,20 @@ class KafkaTopic:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._name = settings.topic
-        self._trouble = ""
+        self._trouble: KafkaError | None = None
         self._admin = make_client(AdminClient, client_config(settings, "admin", {}, on_error=self._note))
 
     def open(self) -> Topic:
         """The topic, made where it is missing and `create_topic` says so. Raises Fatal where it is not fit."""
+        try:
+            return self._open()
+        except LogUnavailable as error:
+            # At a start, what no waiting mends is a mistake in the settings; later it may be the brokers' own trouble.
+            if self._trouble is not None and isinstance(refused := log_error(self._trouble, "connecting"), Fatal):
+                raise refused from error
+            raise
+
+    def _open(self) -> Topic:
         topic = self.describe()
         if topic is None:
             self._create()
@@ -94,7 +103,7 @@ class KafkaTopic:
         except KafkaException as error:
             if error.args[0].code() in _ABSENT:
                 return None
-            raise log_error(error, "describing the topic") from error
+            raise self._failed(error, "describing the topic") from error
         return Topic(log_id_of(found.topic_id), len(found.partitions))
 
     def confirm(self, opened: Topic) -> Topic:
@@ -128,7 +137,7 @@ class KafkaTopic:
             except KafkaException as error:
                 # A partition that was just made, or has just moved: the client learns of its leader by asking.
                 if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
-                    raise log_error(error, "asking for the log's ends") from error
+                    raise self._failed(error, "asking for the log's ends") from error
             time.sleep(_UNSETTLED_SECONDS)
 
     def all_committed(self, group: str) -> dict[int, int]:
@@ -165,7 +174,7 @@ class KafkaTopic:
                     return None
                 # A coordinator that is just being made or has moved: the client learns of it by asking.
                 if error.args[0].code() not in _NO_COORDINATOR or time.monotonic() > deadline:
-                    raise log_error(error, doing) from error
+                    raise self._failed(error, doing) from error
             time.sleep(_UNSETTLED_SECONDS)
 
     def _member(self, member: MemberDescription) -> GroupMember:
@@ -195,7 +204,7 @@ class KafkaTopic:
                     f"topic cannot be made topic={self._name} error={text(error.args[0])}",
                     hint="set broker.kafka.create_topic.replication_factor to at most the number of brokers",
                 ) from error
-            raise log_error(error, "creating the topic") from error
+            raise self._failed(error, "creating the topic") from error
         structlog.get_logger(component="log").info(
             "topic created",
             topic=self._name,
@@ -209,7 +218,7 @@ class KafkaTopic:
             answer = self._admin.describe_configs([resource], request_timeout=REQUEST_SECONDS)[resource]
             found = self._wait(answer, "reading the topic's settings")
         except KafkaException as error:
-            raise log_error(error, "reading the topic's settings") from error
+            raise self._failed(error, "reading the topic's settings") from error
         for name, wanted in _WANTED.items():
             if found[name].value != wanted:
                 raise Fatal(
@@ -226,13 +235,26 @@ class KafkaTopic:
             )
 
     def _wait(self, answer: "Future[Answer]", doing: str) -> Answer:
+        self._admin.poll(0)  # what is over, with old log lines
+        self._trouble = None
         try:
             return answer.result(REQUEST_SECONDS + 5)
         except FutureTimeoutError as error:
-            raise LogUnavailable(f"kafka does not answer while={doing} {self._trouble}".rstrip()) from error
+            raise LogUnavailable(f"kafka does not answer while={doing}") from error
+
+    def _failed(self, failure: KafkaException, doing: str) -> ForebayError:
+        """A request that only timed out says nothing: what the connections met meanwhile does."""
+        self._admin.poll(0)
+        if self._trouble is None or failure.args[0].code() not in PASSING:
+            return log_error(failure, doing)
+        return LogUnavailable(
+            f"kafka does not answer while={doing} error={text(self._trouble)}",
+            hint="see broker.kafka.bootstrap_servers, security.protocol in broker.kafka.librdkafka, and the brokers",
+        )
 
     def _note(self, error: KafkaError) -> None:
-        self._trouble = f"error={text(error)}"
+        if self._trouble is None or error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its name is so
+            self._trouble = error
 
 
 class TopicWatch:
