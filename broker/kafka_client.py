@@ -16,6 +16,9 @@ Client = TypeVar("Client")
 FULL_QUEUE_MS = 5
 """How long a consumer asks for nothing once it has as much ready as it may. By default a second, of which it then waits
 for nine tenths: what was ready is used up long before."""
+QUIET = {"log_level": 0}
+"""Says nothing by itself: its errors are told by what it was asked for."""
+
 REQUEST_SECONDS = 10.0
 """How long a question to the cluster may take."""
 _SECURITY_HINT = "see broker.kafka.librdkafka: security.protocol, sasl.mechanism, sasl.username, ssl.ca.location"
@@ -49,7 +52,10 @@ PASSING = frozenset(
 def client_config(
     settings: KafkaSettings, role: str, own: dict[str, Any], *, on_error: Callable[[KafkaError], None]
 ) -> dict[str, Any]:
-    """The settings of any client with its own; `role` names it in the broker's logs. Raw librdkafka settings win."""
+    """The settings of any client with its own; `role` names it in the broker's logs. Raw librdkafka settings win.
+
+    A client that is not polled all the time needs QUIET, or its log lines would pile up within it.
+    """
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": f"forebay-{role}",

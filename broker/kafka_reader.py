@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from broker.kafka_client import FULL_QUEUE_MS, PASSING, REQUEST_SECONDS, client_config, log_error, make_client
+from broker.kafka_client import FULL_QUEUE_MS, PASSING, QUIET, REQUEST_SECONDS, client_config, log_error, make_client
 from broker.kafka_record import to_record
 from broker.kafka_topic import open_topic, partition_of
 from broker.log import LogUnavailable, Record
@@ -101,7 +101,7 @@ class _Cursor:
         """Partition, and offset of the next record."""
         self._settings = settings
         self._ahead: deque[Record] = deque()
-        own = {
+        own = QUIET | {
             "group.id": "forebay-reader",  # librdkafka wants one; nothing joins or commits
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

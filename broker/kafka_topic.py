@@ -1,5 +1,6 @@
 """The topic: that it is there and fit for us, and whether it is still the one that was opened."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, MemberDescription, NewTopic, OffsetSpec, ResourceType
 
-from broker.kafka_client import PASSING, REQUEST_SECONDS, client_config, log_error, make_client, text
+from broker.kafka_client import PASSING, QUIET, REQUEST_SECONDS, client_config, log_error, make_client, text
 from broker.log import GroupMember, LogUnavailable
 from broker.settings import KafkaSettings
 from forebay.errors import Fatal, ForebayError
@@ -28,7 +29,12 @@ LARGEST_MESSAGE = 1_000_000
 """What a topic must take: a record of 900 KiB, its key and headers, and the batch around it. A broker's default is a
 little more."""
 _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID})
-_UNSETTLED = _ABSENT | {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+_UNSETTLED = _ABSENT | {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+}
 _NO_COORDINATOR = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
 )
@@ -65,7 +71,7 @@ class KafkaTopic:
         self._settings = settings
         self._name = settings.topic
         self._trouble: KafkaError | None = None
-        self._admin = make_client(AdminClient, client_config(settings, "admin", {}, on_error=self._note))
+        self._admin = make_client(AdminClient, client_config(settings, "admin", QUIET, on_error=self._note))
 
     def open(self) -> Topic:
         """The topic, made where it is missing and `create_topic` says so. Raises Fatal where it is not fit."""
@@ -126,19 +132,28 @@ class KafkaTopic:
         asked = {TopicPartition(self._name, partition): spec for partition in partitions}
         if not asked:
             return {}
+        doing = "asking for the log's ends"
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:
                 answers = self._admin.list_offsets(asked, request_timeout=REQUEST_SECONDS)
-                return {
-                    asked.partition: self._wait(answer, "asking for the log's ends").offset
-                    for asked, answer in answers.items()
-                }
+                ends = {at.partition: self._wait(answer, doing).offset for at, answer in answers.items()}
             except KafkaException as error:
-                # A partition that was just made, or has just moved: the client learns of its leader by asking.
+                # A partition that was just made, or has just moved, or whose broker was started again.
                 if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
-                    raise self._failed(error, "asking for the log's ends") from error
+                    raise self._failed(error, doing) from error
+                self._learn_leaders()
+            else:
+                if min(ends.values()) >= 0:
+                    return ends
+                # What a broker did not answer in time comes as an offset that is none, and without an error.
+                raise LogUnavailable(f"kafka does not answer while={doing}")
             time.sleep(_UNSETTLED_SECONDS)
+
+    def _learn_leaders(self) -> None:
+        """Or the client would go by what it knows for minutes."""
+        with contextlib.suppress(KafkaException):  # the next attempt tells
+            self._admin.list_topics(self._name, timeout=REQUEST_SECONDS)
 
     def all_committed(self, group: str) -> dict[int, int]:
         """By partition; no entry where the group has not committed. For commands, not for roles: `_ask_group`."""

@@ -1,5 +1,7 @@
 """A topic of the test's own on a real Kafka, and what is opened on it, closed behind the test."""
 
+from collections.abc import Sequence
+
 from broker.kafka_group import KafkaSubscription
 from broker.kafka_group_view import KafkaGroupView
 from broker.kafka_reader import KafkaReader
@@ -7,6 +9,14 @@ from broker.kafka_writer import KafkaWriter
 from broker.log import Listener
 from broker.settings import KafkaSettings
 from forebay.units import Duration
+from tests.broker.contract import Recorder
+
+
+class Bereaved(Recorder):
+    """May be told that all is lost, as where the topic is deleted or the broker is away for long."""
+
+    def lost(self, partitions: Sequence[int]) -> None:
+        self.revocations.append(tuple(partitions))
 
 
 def settings_of(bootstrap: str, topic: str, **changes: object) -> KafkaSettings:

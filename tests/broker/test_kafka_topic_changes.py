@@ -1,7 +1,7 @@
 """The topic under a log that is open: made again, deleted, grown."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,19 +11,12 @@ from broker.log import LogUnavailable, NewRecord
 from forebay.errors import Fatal
 from forebay.units import Duration
 from tests.broker.contract import Recorder, poll_all, values, wait_for
-from tests.broker.kafka_harness import KafkaHarness, settings_of
+from tests.broker.kafka_harness import Bereaved, KafkaHarness, settings_of
 from tests.peers.kafka import KafkaBroker
 
 pytestmark = pytest.mark.peer("kafka-4.1")
 
 NEVER = Duration.parse("1h")
-
-
-class Bereaved(Recorder):
-    """Is told that all is lost, where the topic is deleted."""
-
-    def lost(self, partitions: Sequence[int]) -> None:
-        self.revocations.append(tuple(partitions))
 
 
 @pytest.fixture

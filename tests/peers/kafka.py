@@ -11,7 +11,7 @@ from subprocess import CalledProcessError, run
 from typing import Self
 
 from confluent_kafka import KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.peers.process import PeerError, Process, free_port
@@ -113,6 +113,20 @@ class KafkaBroker(Process):
         """Up to this many in all."""
         self._admin.create_partitions([NewPartitions(name, partitions)])[name].result(30)
         self._wait_partitions(name, partitions)
+
+    def alter_topic(self, name: str, **config: str | int) -> None:
+        """As `create_topic`; known everywhere when it returns."""
+        entries = [ConfigEntry(key.replace("_", "."), str(value)) for key, value in config.items()]
+        for entry in entries:
+            entry.incremental_operation = AlterConfigOpType.SET
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        self._admin.incremental_alter_configs([resource])[resource].result(30)
+
+        def known() -> bool:
+            found = self._admin.describe_configs([resource])[resource].result(30)
+            return all(found[entry.name].value == entry.value for entry in entries)
+
+        self._wait(known, f"topic {name} has not {config}")
 
     def delete_topic(self, name: str) -> None:
         """Gone when it returns, so that it can be created again."""
