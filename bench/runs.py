@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -121,6 +124,17 @@ def consumer(load: Load, settings: Path, data: Path, started: float) -> Figures:
     return figures
 
 
+def replay(settings: Path, data: Path) -> float:
+    """Seconds of `forebay replay` over that log, with nothing left in the bucket; its start counts."""
+    for left in (data / "bucket").iterdir():
+        if not left.name.startswith("."):
+            shutil.rmtree(left)
+    command = [sys.executable, "-m", "forebay", "replay", f"--config.file={settings}", f"--data.dir={data}"]
+    began = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
 def end_to_end(load: Load, bodies: Sequence[bytes], settings: Path, data: Path) -> Figures:
     """Socket to published blocks: `forebay all-in-one`, from the first request until everything is in the bucket."""
     port = free_port()
@@ -172,6 +186,6 @@ def victoria_metrics(load: Load, bodies: Sequence[bytes], directory: Path) -> Fi
     return figures
 
 
-def times_real_time(load: Load, figures: Figures) -> float:
+def times_real_time(load: Load, seconds: float) -> float:
     """How much faster than it happened a full log is replayed, at the load's scrape interval."""
-    return load.scrapes * SCRAPE_INTERVAL_MS / 1000 / figures.wall_seconds
+    return load.scrapes * SCRAPE_INTERVAL_MS / 1000 / seconds

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, TypeVar
 
 from bucket.bucket import Bucket, ObjectNotFound, PreconditionFailed
@@ -181,6 +182,17 @@ class ManifestStore:
             numbers = {int(name) for name in names if name.isdecimal()}
             for partition in sorted(numbers | {partition for of_log, partition in rebuilt if of_log == log_id}):
                 yield log_id, partition
+
+    def naming(self, ulids: AbstractSet[str]) -> Iterator[tuple[Manifest, set[str]]]:
+        """Manifests in force that name any of these blocks, and which. Looks through all chains until all are found."""
+        left = set(ulids)
+        for log_id, partition in self.partitions() if left else ():
+            for manifest in self.chain(log_id, partition):
+                if named := left.intersection(entry.ulid for entry in manifest.blocks):
+                    yield manifest, named
+                    left -= named
+                if not left:
+                    return
 
     def roll_up(self, log_id: str, partition: int, *, keep: int = 128, size: int = 256) -> int:
         """Rolls up full runs of `size` manifests, leaving the newest `keep` alone; returns how many it removed.

@@ -152,17 +152,7 @@ class Replay:
 
         def publish(built: BuiltSegment) -> None:
             found.extend(self._check.check(entry) for entry in built.manifest.blocks)
-            ours = {block.ulid for block in found}
-            others = [
-                block.ulid
-                for block in self._check.strangers(report.log_id, report.partition, report.start)
-                if block.ulid not in ours
-            ]
-            if others:
-                raise CannotRebuild(
-                    f"blocks of this segment by other settings are there: blocks={','.join(others)}",
-                    hint="put the settings back that it was built with, replay, and rebuild it under new ones then",
-                )
+            self._check_others(built.manifest)
             if not self._dry_run:
                 compacted = {block.ulid for block in found if block.state == "compacted"}
                 blocks = [block for block in built.blocks if block.entry.ulid not in compacted]
@@ -176,3 +166,15 @@ class Replay:
         standing = adopted[0] if adopted else None
         end = standing.end if standing else segment.end  # another may have been faster, and ended it elsewhere
         return msgspec.structs.replace(report, end=end, blocks=tuple(found), done=not self._dry_run), standing
+
+    def _check_others(self, manifest: Manifest) -> None:
+        """Raises CannotRebuild where the segment was built by other settings: its samples would be there twice."""
+        ours = {entry.ulid for entry in manifest.blocks}
+        there = self._check.strangers(manifest.log_id, manifest.partition, manifest.start) - ours
+        compacted = self._check.compacted_at(manifest.last_append_time) - ours
+        compacted = compacted.difference(*(named for _, named in self._manifests.naming(compacted)))
+        if there or compacted:
+            raise CannotRebuild(
+                f"blocks of this segment by other settings are there: blocks={','.join(sorted(there | compacted))}",
+                hint="put the settings back that it was built with, replay, and rebuild it under new ones then",
+            )

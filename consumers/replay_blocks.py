@@ -1,12 +1,13 @@
 """What the bucket holds of a segment's blocks."""
 
 from bucket import layout
-from bucket.blocks import Block, BlockCatalog, BlockKind
+from bucket.blocks import BlockCatalog, BlockKind
 from bucket.bucket import Bucket, ObjectNotFound
 from bucket.digest import sha256_of
 from bucket.manifest import BlockEntry
 from consumers.replay_report import BlockReport, BlockState
 from tsdb import meta
+from tsdb import ulid as ulids
 from tsdb.errors import CorruptBlock
 
 
@@ -48,15 +49,19 @@ class BlockCheck:
             self._whole[ulid] = self._holds_all(ulid)
         return self._whole[ulid]
 
-    def strangers(self, log_id: str, partition: int, start: int) -> list[Block]:
+    def strangers(self, log_id: str, partition: int, start: int) -> set[str]:
         """Blocks that were built from the segment that begins here, and that no manifest names."""
-        return [
-            block
+        return {
+            block.ulid
             for block in self.blocks.values()
             if block.kind is BlockKind.ORPHAN
             and block.segment is not None
             and (block.segment.log_id, block.segment.partition, block.segment.start) == (log_id, partition, start)
-        ]
+        }
+
+    def compacted_at(self, time: int) -> set[str]:
+        """Blocks that were compacted, of whatever segments that ended with a record of this append time."""
+        return {source for source in self._holders if ulids.parse(source)[0] == time}
 
     def _look(self, entry: BlockEntry) -> tuple[BlockState, str]:
         sizes = {info.key: info.size for info in self._bucket.list(f"{entry.ulid}/")}

@@ -106,15 +106,11 @@ class Neighbours:
     def _gone(self, check: BlockCheck, ulids: AbstractSet[str]) -> list[tuple[Manifest, set[str]]]:
         """Those of these blocks that are not whole in the bucket, by the manifest that names them.
 
-        Looks through all chains where there are any, which is rare. Raises CannotRebuild where no manifest names one.
+        Raises CannotRebuild where no manifest names one.
         """
-        left = {ulid for ulid in ulids if not check.is_whole(ulid)}
-        found = []
-        for log_id, partition in self._manifests.partitions() if left else ():
-            for manifest in self._manifests.chain(log_id, partition):
-                if named := left.intersection(entry.ulid for entry in manifest.blocks):
-                    found.append((manifest, named))
-                    left -= named
+        gone = {ulid for ulid in ulids if not check.is_whole(ulid)}
+        found = list(self._manifests.naming(gone))
+        left = gone.difference(*(named for _, named in found))
         if left:
             raise CannotRebuild(
                 f"no manifest names blocks that were compacted with these: ulid={','.join(sorted(left))}",
