@@ -1,5 +1,6 @@
-"""A name server as Docker's: gives the addresses of a service's containers that run now."""
+"""A name server as Docker's: gives the addresses of a service's containers that run now, in any order."""
 
+import random
 import socket
 import struct
 import threading
@@ -35,7 +36,8 @@ class NameServer:
             name.append(question[at + 1 : at + 1 + length].decode())
             at += 1 + length
         asked = question[_HEADER.size : at + 5]
-        found = self._names.get(".".join(name), ())
+        found = list(self._names.get(".".join(name), ()))
+        random.shuffle(found)
         flags = 0x8180 | (0 if found else _NO_SUCH_NAME)
         (number,) = struct.unpack_from("!H", question)
         records = b"".join(_ANSWER.pack(0xC00C, 1, 1, 1, 4) + socket.inet_aton(address) for address in found)
