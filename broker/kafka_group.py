@@ -1,6 +1,7 @@
 """One member of a consumer group of Kafka."""
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,8 +66,13 @@ class KafkaSubscription:
             self._joined = True
             topics = [self._settings.topic]
             self._consumer.subscribe(topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
-        self._fetch(0 if self._ahead.holds_records else timeout)
-        return self._ahead.take(max_bytes)
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            self._fetch(0 if self._ahead.holds_records else left)
+            records = self._ahead.take(max_bytes)
+            if records or not left:
+                return records
 
     def position(self, partition: int) -> int:
         return self._ahead.position(partition)
