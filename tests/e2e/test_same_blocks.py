@@ -98,6 +98,7 @@ def build(settings: dict[str, Any], directory: Path) -> Path:
         consumer.wait_published()
         code, report = audit(consumer.settings_file, consumer.data, "--deep")
         assert code == 0, report
+        assert "nothing to audit" not in report
         assert consumer.stop() == 0
     return consumer.bucket
 
