@@ -24,8 +24,9 @@ class NewRecord(NamedTuple):
 class Record(NamedTuple):
     """A record as the log holds it.
 
-    `append_time` is milliseconds since the epoch, given by the log, and never goes back within a partition; offsets
-    rise by at least one. A `damaged` record keeps its place and its append time, and belongs in the quarantine.
+    `append_time` is milliseconds since the epoch, given by the log, and may go back where a broker's clock does
+    (docs/decisions/0013-append-time.md); offsets rise by at least one. A `damaged` record keeps its place and its
+    append time, and belongs in the quarantine.
     """
 
     partition: int

@@ -43,7 +43,8 @@ def logs(draw: st.DrawFn) -> list[Item]:
     items, offset, time = [], 0, draw(st.integers(0, 5000))
     for _ in range(draw(st.integers(0, 40))):
         offset += draw(st.sampled_from([0, 0, 0, 0, 3]))
-        time += draw(st.sampled_from([0, 1, 100, 999, 1000, 5000]))
+        # A broker's clock may go back.
+        time = max(0, time + draw(st.sampled_from([0, 1, 100, 999, 1000, 5000, -1, -999, -5000])))
         items.append(Item(offset, time, draw(st.integers(0, 60))))
         offset += 1
     return items
@@ -79,13 +80,13 @@ def test_an_idle_segment_ends_only_past_mark_and_grace() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(logs())
-def test_segments_follow_each_other_and_hold_one_slot(items: list[Item]) -> None:
+def test_segments_follow_each_other_and_hold_what_is_before_their_mark(items: list[Item]) -> None:
     cuts = cut(items)
     assert [c.end for c in cuts[:-1]] == [c.start for c in cuts[1:]]
     for segment in cuts:
         inside = [item for item in items if segment.start <= item.offset < segment.end]
         assert inside
-        assert len({item.append_time // INTERVAL for item in inside}) == 1
+        assert max(item.append_time // INTERVAL for item in inside) == inside[0].append_time // INTERVAL
         assert [item.offset for item in inside] == list(range(inside[0].offset, segment.end))
         assert sum(item.size for item in inside[:-1]) < MAX_BYTES
     assert sum(segment.end > item.offset >= segment.start for item in items for segment in cuts) == len(items)

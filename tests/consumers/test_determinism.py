@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bucket.memory import MemoryBucket
+from tests.consumers.memory_log import MemoryLog
+from tests.consumers.rehearsal import SLOT, START, Rehearsal, objects, one, stored
+
 PROGRAM = """
 import hashlib, json, sys
 from pathlib import Path
@@ -49,7 +53,22 @@ def build(directory: Path, *, threads: int, seed: int, batch: int) -> dict[str, 
 
 
 def test_threads_hash_seeds_and_batches_change_no_name_and_no_byte(tmp_path: Path) -> None:
-    one = build(tmp_path / "1", threads=1, seed=1, batch=1)
+    single = build(tmp_path / "1", threads=1, seed=1, batch=1)
     four = build(tmp_path / "2", threads=4, seed=4242, batch=13)
-    assert one == four
-    assert len({key.split("/")[0] for key in one if key.endswith("meta.json")}) > 20
+    assert single == four
+    assert len({key.split("/")[0] for key in single if key.endswith("meta.json")}) > 20
+
+
+def test_a_brokers_clock_that_goes_back_changes_no_byte_between_restarts(tmp_path: Path) -> None:
+    log = MemoryLog()
+    for number in range(40):
+        at = START + (number * SLOT // 7 if number % 11 < 8 else 0)  # back by minutes, and forth again
+        log.append(0, one(START + number, number, job="x"), at)
+    world, quiet = (Rehearsal(log, MemoryBucket(), tmp_path / name) for name in ("world", "quiet"))
+    quiet.run()
+    for most in (1, 2, 3, 5, 8):
+        world.run(batch=3, stop_after=most)
+    world.run()
+    assert objects(world.bucket) == objects(quiet.bucket)
+    assert any(manifest.last_append_time < manifest.first_append_time for manifest in world.chain())
+    assert sorted(stored(world.bucket, world.chain(), tmp_path / "read").values()) == list(range(40))
