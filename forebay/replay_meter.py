@@ -27,19 +27,25 @@ class ReplayMeter:
         self._before += self._span.end - self._span.start
         self._span = span
         self._at = span.start
+        self._show()
 
     def advance(self, partition: int, offset: int) -> None:
-        """Cheap enough for every read. Never goes back."""
-        self._at = max(self._at, min(offset, self._span.end))
+        """Cheap enough for every read. Never goes back within a span."""
+        if partition == self._span.partition:
+            self._at = max(self._at, min(offset, self._span.end))
+        self._show()
+
+    def _show(self) -> None:
         now = self._clock.monotonic()
         if now < self._next:
             return
         self._next = now + self._every
         done = self._before + self._at - self._span.start
         elapsed = now - self._began
-        text = f"replay: partition={partition} offset={offset} done={100 * done / max(1, self._total):.1f}%"
+        share = min(100.0, 100 * done / max(1, self._total))
+        text = f"replay: partition={self._span.partition} offset={self._at} done={share:.1f}%"
         if done:
-            text += f" eta={_span((self._total - done) * elapsed / done)}"
+            text += f" eta={_span(max(0, self._total - done) * elapsed / done)}"
         self._write(text)
 
     def say(self, text: str) -> None:

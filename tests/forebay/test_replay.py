@@ -132,9 +132,12 @@ def test_progress_says_when_it_will_be_done() -> None:
     clock.advance(30)
     meter.advance(1, 7500)
     meter.advance(1, 8000)
+    clock.advance(30)
+    meter.begin(Span("log", 1, 10_000, 10_500))  # what is whole is verified, and nothing of it read from the log
     assert stream.getvalue().splitlines() == [
         "replay: partition=0 offset=500 done=12.5% eta=3m30s",
         "replay: partition=1 offset=7500 done=37.5% eta=1m40s",
+        "replay: partition=1 offset=10000 done=100.0% eta=0s",
     ]
 
 
