@@ -28,6 +28,8 @@ SESSION_SECONDS = 4.0
 """After which the group takes a silent consumer for dead."""
 GROUP = "forebay"
 REPLICA = "b"
+GRACE = "4s"
+"""Above what a crowded machine's broker takes from a record's append time until it shows the record."""
 _PATIENCE = 3.0  # seconds that a stalled answer waits; the clients wait for 2
 _OLD = 5 * 3_600_000  # ms: in a window that is closed, so that the compactor has something to do
 
@@ -154,7 +156,7 @@ class Cluster:
                 },
             },
             "bucket": {"type": "S3", "config": config | ({"endpoint": endpoint} if endpoint else {})},
-            "segment": {"interval": self.cast.interval, "grace": "2s"},
+            "segment": {"interval": self.cast.interval, "grace": GRACE},
             "consumer": {"group": GROUP, "retry_min": "100ms", "retry_max": "2s", "drain_timeout": "5s"},
             "gateway": {"append_timeout": "6s"},
             "compactor": {

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from tests.chaos.cluster import GROUP, Cast, Cluster
+from tests.chaos.cluster import GRACE, GROUP, Cast, Cluster
 from tests.chaos.role import Role
 
 CAST = Cast(gateways=1, consumers=1, replicas=0, senders=2, pause=0.05)
@@ -52,7 +52,7 @@ def wait_for_more(cluster: Cluster) -> None:
 
 def differently_set(cluster: Cluster) -> Role:
     """A consumer whose segments end after a few records."""
-    segment = {"interval": cluster.cast.interval, "grace": "2s", "max_bytes": "10KiB"}
+    segment = {"interval": cluster.cast.interval, "grace": GRACE, "max_bytes": "10KiB"}
     settings = cluster.settings(cluster.bucket_name, cluster.proxy.endpoint, segment=segment)
     return cluster.make_role("consumer-other", "consumer", settings)
 
