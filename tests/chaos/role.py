@@ -42,7 +42,7 @@ class Role(Process):
                 f"--web.listen-address=127.0.0.1:{self.port}",
             ],
             directory / f"{name}.log",
-            {"PYTHONPATH": str(ROOT)},
+            {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
         )
 
     def start(self) -> "Role":
