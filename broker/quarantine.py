@@ -71,7 +71,7 @@ class QuarantinedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     def decode(cls, data: bytes) -> "QuarantinedRecord":
         """Raises InvalidData for anything that `encode` of this version cannot have written."""
         try:
-            record = msgspec.json.decode(data, type=cls)
+            record = _RECORD.decode(data)
         except msgspec.DecodeError as error:
             raise InvalidData(f"not a quarantined record error={error}") from error
         if record.version != FORMAT_VERSION:
@@ -80,6 +80,9 @@ class QuarantinedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
                 hint="read it with the version of forebay that wrote it, or a newer one",
             )
         return record
+
+
+_RECORD = msgspec.json.Decoder(QuarantinedRecord)
 
 
 class Settled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

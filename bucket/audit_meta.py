@@ -67,14 +67,18 @@ class AuditedMeta(msgspec.Struct, frozen=True):
     def ours(self) -> Ours | None:
         """None for a block that forebay did not make: others' extensions have any form."""
         try:
-            return msgspec.json.decode(self.thanos.extensions, type=_Extensions).forebay
+            return _EXTENSIONS.decode(self.thanos.extensions).forebay
         except msgspec.DecodeError:
             return None
+
+
+_EXTENSIONS = msgspec.json.Decoder(_Extensions)
+_META = msgspec.json.Decoder(AuditedMeta)
 
 
 def decode_meta(data: bytes) -> AuditedMeta | None:
     """None for what is no meta.json."""
     try:
-        return msgspec.json.decode(data, type=AuditedMeta)
+        return _META.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

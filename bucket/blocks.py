@@ -119,6 +119,9 @@ class _Meta(msgspec.Struct, rename="camel"):
     thanos: _Thanos = msgspec.field(default_factory=_Thanos)
 
 
+_META = msgspec.json.Decoder(_Meta)
+
+
 class BlockCatalog:
     """Lists and classifies; thread-safe. Blocks that were found live are remembered: only a rebuild ends that.
 
@@ -172,7 +175,7 @@ class BlockCatalog:
             anything = next(self._bucket.list(f"{ulid}/"), None)
             return Block(ulid, BlockKind.PARTIAL) if anything is not None else None
         try:
-            return self._classified(msgspec.json.decode(data, type=_Meta))
+            return self._classified(_META.decode(data))
         except msgspec.DecodeError:
             return Block(ulid, BlockKind.PARTIAL)
 

@@ -41,6 +41,9 @@ class Generation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.json.encode(self, order="deterministic") + b"\n"
 
 
+_DECODER = msgspec.json.Decoder(Generation)
+
+
 class Generations:
     """Reads and adds generations; those that were read are remembered, for they never change. Thread-safe.
 
@@ -97,7 +100,7 @@ class Generations:
             data = self._bucket.get(key)
         except ObjectNotFound:
             raise ManifestCorrupt(f"a generation is missing key={key}", hint=restore_hint(key)) from None
-        generation = decode(data, Generation, key, GENERATION_VERSION)
+        generation = decode(data, _DECODER, key, GENERATION_VERSION)
         if (generation.log_id, generation.number) != (log_id, number):
             raise ManifestCorrupt(f"generation is not the one its key names key={key}", hint=restore_hint(key))
         self._kept = generation

@@ -146,4 +146,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def decode(cls, data: bytes) -> "Manifest":
         """Raises msgspec.DecodeError (also its subclass ValidationError)."""
-        return msgspec.json.decode(data, type=cls)
+        return MANIFEST_DECODER.decode(data)
+
+
+MANIFEST_DECODER = msgspec.json.Decoder(Manifest)
+"""Made at import, and not at first use: msgspec crashes where two threads use a type for the first time at once."""

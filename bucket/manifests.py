@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 from bucket.bucket import Bucket, ObjectNotFound, PreconditionFailed
 from bucket.generations import Generations
 from bucket.layout import SEGMENTS, manifest_key, partition_prefix
-from bucket.manifest import MANIFEST_VERSION, Manifest
+from bucket.manifest import MANIFEST_DECODER, MANIFEST_VERSION, Manifest
 from bucket.overlay import Overlay, RebuiltRef
 from bucket.rollups import ManifestCorrupt, Rollup, RollupRef, Rollups, decode, restore_hint
 from forebay.errors import Fatal
@@ -241,7 +241,7 @@ class ManifestStore:
             data = self._bucket.get(single.key)
         except ObjectNotFound:
             return self._rollups.find(*single)  # rolled up and removed since the listing, or never there
-        manifest = decode(data, Manifest, single.key, MANIFEST_VERSION)
+        manifest = decode(data, MANIFEST_DECODER, single.key, MANIFEST_VERSION)
         if (manifest.log_id, manifest.partition, manifest.start) != single or manifest.end <= manifest.start:
             raise ManifestCorrupt(
                 f"manifest is not the one its key names key={single.key}", hint=restore_hint(single.key)

@@ -80,7 +80,7 @@ class Rollups:
         kept = self._kept
         if kept is not None and kept[0] == ref:
             return kept[1]
-        rollup = decode(self._bucket.get(ref.key), Rollup, ref.key, ROLLUP_VERSION)
+        rollup = decode(self._bucket.get(ref.key), _ROLLUP, ref.key, ROLLUP_VERSION)
         if (rollup.log_id, rollup.partition, rollup.start, rollup.end) != ref or not rollup.is_whole():
             raise ManifestCorrupt(f"roll-up is not the one its key names key={ref.key}", hint=restore_hint(ref.key))
         self._kept = (ref, rollup)
@@ -98,19 +98,21 @@ class _Versioned(msgspec.Struct):
     version: int
 
 
+_VERSION = msgspec.json.Decoder(_Versioned)
+_ROLLUP = msgspec.json.Decoder(Rollup)
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
-def decode(data: bytes, kind: type[_Kind], key: str, version: int) -> _Kind:
+def decode(data: bytes, kind: msgspec.json.Decoder[_Kind], key: str, version: int) -> _Kind:
     """Raises ManifestCorrupt, which tells a newer format from a broken object."""
     try:
-        found = msgspec.json.decode(data, type=_Versioned).version
+        found = _VERSION.decode(data).version
         if found > version:
             raise ManifestCorrupt(
                 f"manifest is of a newer format key={key} version={found} known={version}",
                 hint="upgrade this process: a newer forebay has written to the bucket",
             )
-        return msgspec.json.decode(data, type=kind)
+        return kind.decode(data)
     except msgspec.DecodeError as error:
         raise ManifestCorrupt(f"manifest cannot be read key={key} error={error}", hint=restore_hint(key)) from error
 

@@ -29,6 +29,9 @@ class DeletionMark(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.details.startswith((_COMPACTED, _REPLACED))
 
 
+_MARK = msgspec.json.Decoder(DeletionMark)
+
+
 class Marks:
     """A mark is read once. One thread at a time."""
 
@@ -42,7 +45,7 @@ class Marks:
         if ulid not in self._known:
             try:
                 data = self._bucket.get(layout.block_key(ulid, layout.DELETION_MARK))
-                mark = msgspec.json.decode(data, type=DeletionMark)
+                mark = _MARK.decode(data)
             except (ObjectNotFound, msgspec.DecodeError):
                 return None
             if mark.version != 1:

@@ -33,6 +33,9 @@ class _Status(msgspec.Struct, frozen=True):
     log_id: str | None = None
 
 
+_STATUS = msgspec.json.Decoder(_Status)
+
+
 class Answer(msgspec.Struct, frozen=True):
     report: ConsumerReport
     log_id: str | None = None
@@ -43,7 +46,7 @@ def ask(url: str) -> Answer:
     """One request; what goes wrong is in the answer."""
     try:
         with urllib.request.urlopen(f"{url}/api/v1/status", timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - checked
-            status = msgspec.json.decode(response.read(), type=_Status)
+            status = _STATUS.decode(response.read())
             held = msgspec.convert([row for row in status.partitions if "position" in row], tuple[HeldPartition, ...])
     except (OSError, ValueError) as error:  # msgspec's are ValueErrors, urllib's OSErrors
         return Answer(ConsumerReport(url=url, problem=f"{type(error).__name__}: {error}"))

@@ -80,3 +80,23 @@ def test_files_stay_readable() -> None:
         if path.suffix in {".py", ".pyx", ".pxd", ".pyi"} and (lines := path.read_text().count("\n")) > 450
     }
     assert long == {}
+
+
+def decodes_by_type(source: Path) -> list[int]:
+    """Lines with `msgspec.json.decode(..., type=...)`."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "decode"
+        and any(keyword.arg == "type" for keyword in node.keywords)
+    ]
+
+
+def test_decoders_are_made_at_import() -> None:
+    """msgspec makes a type ready at its first use, and crashes where two threads do so at once: seen as consumers that
+    died of SIGSEGV when they were given several partitions."""
+    sources = [source for package in MAY_IMPORT for source in (ROOT / package).rglob("*.py")]
+    assert sources
+    assert [f"{source.relative_to(ROOT)}:{line}" for source in sources for line in decodes_by_type(source)] == []

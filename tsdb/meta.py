@@ -109,10 +109,13 @@ class Meta(Struct, frozen=True, rename="camel", omit_defaults=True):
         return json.dumps(tree, indent="\t", ensure_ascii=False).encode() + b"\n"
 
 
+_META = msgspec.json.Decoder(Meta)
+
+
 def decode(data: bytes) -> Meta:
     """Raises CorruptBlock where `data` is not JSON of this form, its version is not 1, or its range is reversed."""
     try:
-        meta = msgspec.json.decode(data, type=Meta)
+        meta = _META.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptBlock(f"meta.json does not decode: error={str(error)!r}") from error
     if not is_ulid(meta.ulid) or meta.min_time > meta.max_time:
