@@ -16,6 +16,8 @@ Client = TypeVar("Client")
 FULL_QUEUE_MS = 5
 """How long a consumer asks for nothing once it has as much ready as it may. By default a second, of which it then waits
 for nine tenths: what was ready is used up long before."""
+_SHRINKS = 8
+"""How much a batch of records may grow when it is decompressed, beyond which a fetch holds more than it should."""
 QUIET = {"log_level": 0}
 """Says nothing by itself: its errors are told by what it was asked for."""
 
@@ -67,6 +69,14 @@ def client_config(
         **own,
         **settings.librdkafka,
     }
+
+
+def fetch_max_bytes(ahead: int) -> int:
+    """The bound of one answer, for one that is to hold `ahead` bytes of records: librdkafka counts compressed bytes.
+
+    Not below the size of one message, which librdkafka refuses. Its default is 50 MiB.
+    """
+    return max(1 << 20, ahead // _SHRINKS)
 
 
 def make_client(make: Callable[[dict[str, Any]], Client], config: dict[str, Any]) -> Client:

@@ -9,7 +9,7 @@ import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from broker.kafka_ahead import Ahead
-from broker.kafka_client import FULL_QUEUE_MS, PASSING, client_config, log_error, make_client, text
+from broker.kafka_client import FULL_QUEUE_MS, PASSING, client_config, fetch_max_bytes, log_error, make_client, text
 from broker.kafka_offsets import CommittedOffsets
 from broker.kafka_record import to_record
 from broker.kafka_topic import TopicWatch, open_topic, partition_of
@@ -147,6 +147,7 @@ class KafkaSubscription:
             "auto.offset.reset": "error",  # where to go on is decided here, and never in silence
             "isolation.level": "read_uncommitted",  # as end offsets are
             "queued.max.messages.kbytes": settings.fetch_bytes >> 10,
+            "fetch.max.bytes": fetch_max_bytes(settings.fetch_bytes),
             "fetch.queue.backoff.ms": FULL_QUEUE_MS,
             "fetch.wait.max.ms": 100,
             "on_commit": self._committed,

@@ -8,9 +8,18 @@ from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from broker.kafka_client import FULL_QUEUE_MS, PASSING, QUIET, REQUEST_SECONDS, client_config, log_error, make_client
+from broker.kafka_client import (
+    FULL_QUEUE_MS,
+    PASSING,
+    QUIET,
+    REQUEST_SECONDS,
+    client_config,
+    fetch_max_bytes,
+    log_error,
+    make_client,
+)
 from broker.kafka_record import to_record
-from broker.kafka_topic import open_topic, partition_of
+from broker.kafka_topic import KafkaTopic, partition_of
 from broker.log import LogUnavailable, Record
 from broker.settings import KafkaSettings
 
@@ -24,8 +33,8 @@ class KafkaReader:
     def __init__(self, settings: KafkaSettings) -> None:
         """Blocks. Raises Fatal, LogUnavailable."""
         self._settings = settings
-        self._topic, opened = open_topic(settings)
-        self._opened = opened
+        self._topic = KafkaTopic(settings)
+        self._opened = self._topic.find()
         self._mutex = threading.Lock()
         self._idle: list[_Cursor] = []
         self._closed = False
@@ -108,6 +117,7 @@ class _Cursor:
             "auto.offset.reset": "error",
             "isolation.level": "read_uncommitted",  # as end offsets are
             "queued.max.messages.kbytes": _FETCH_BYTES >> 10,
+            "fetch.max.bytes": fetch_max_bytes(_FETCH_BYTES),
             "fetch.queue.backoff.ms": FULL_QUEUE_MS,
             "fetch.wait.max.ms": 10,
         }

@@ -75,15 +75,31 @@ class KafkaTopic:
 
     def open(self) -> Topic:
         """The topic, made where it is missing and `create_topic` says so. Raises Fatal where it is not fit."""
+        return self._at_start(self._make_fit)
+
+    def find(self) -> Topic:
+        """The topic, for those who only look; raises LogUnavailable where there is none yet."""
+        return self._at_start(self._must_be_there)
+
+    def _at_start(self, attempt: Callable[[], Topic]) -> Topic:
         try:
-            return self._open()
+            return attempt()
         except LogUnavailable as error:
             # At a start, what no waiting mends is a mistake in the settings; later it may be the brokers' own trouble.
             if self._trouble is not None and isinstance(refused := log_error(self._trouble, "connecting"), Fatal):
                 raise refused from error
             raise
 
-    def _open(self) -> Topic:
+    def _must_be_there(self) -> Topic:
+        topic = self.describe()
+        if topic is None:
+            raise LogUnavailable(
+                f"there is no log yet topic={self._name} bootstrap_servers={self._settings.bootstrap_servers}",
+                hint="see broker.kafka.topic; a gateway or consumer makes it where broker.kafka.create_topic says so",
+            )
+        return topic
+
+    def _make_fit(self) -> Topic:
         topic = self.describe()
         if topic is None:
             self._create()
