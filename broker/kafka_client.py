@@ -64,6 +64,9 @@ def client_config(
         "socket.keepalive.enable": True,
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2_000,  # a broker that is back is noticed soon
+        # A broker that goes on after a freeze may name no broker at first, not even itself. A client forgets it then,
+        # and asks the bootstrap servers again only after so long; by default after five minutes.
+        "metadata.recovery.rebootstrap.trigger.ms": 5_000,
         "error_cb": on_error,
         "logger": ClientLog(),
         **own,

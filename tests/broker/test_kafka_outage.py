@@ -2,15 +2,17 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 
 import pytest
 
-from broker.log import LogFull, LogUnavailable, LogWriter, NewRecord
+from broker import kafka_topic
+from broker.log import LogFull, LogUnavailable, LogWriter, NewRecord, Record
 from forebay.units import Duration, Size
 from tests.broker.contract import read_all, values, wait_for
-from tests.broker.kafka_harness import KafkaHarness, settings_of
+from tests.broker.kafka_harness import Bereaved, KafkaHarness, settings_of
 from tests.peers.kafka import KafkaBroker
 from tests.peers.recipes import Recipe
 
@@ -149,3 +151,49 @@ async def test_one_partition_that_fails_fails_the_whole_request(
     stored = values(read_all(harness.reader(), 1))
     assert stored[0] == b"small"
     assert stored[-1] == b"large again"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["kill", "stop", "pause"])
+async def test_readers_wait_for_a_broker_and_go_on(
+    broker: KafkaBroker, harness: KafkaHarness, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(kafka_topic, "REQUEST_SECONDS", 2.0)
+    writer, reader, subscription = await harness.writer(), harness.reader(), harness.subscription("group", Bereaved())
+    taken: list[Record] = []
+    told: list[str] = []
+
+    def poll(until: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not until():
+            assert time.monotonic() < deadline, told[-1:]
+            try:
+                taken.extend(subscription.poll(0.2, 1 << 20))
+            except LogUnavailable as error:
+                told.append(str(error))
+
+    await writer.append(request("before"))
+    await asyncio.to_thread(poll, lambda: len(taken) >= PARTITIONS)
+    assert told == []
+    await asyncio.to_thread(getattr(broker, how))
+    await asyncio.to_thread(poll, lambda: bool(told))
+    asks: list[Callable[[], object]] = [
+        lambda: reader.read(0, 0, 1000),
+        lambda: subscription.end_offset(0),
+        lambda: subscription.committed(0),  # by the admin client, this would end the process once the broker goes on
+        subscription.confirm,
+    ]
+    for ask in asks:
+        with pytest.raises(LogUnavailable, match="kafka does not answer"):
+            await asyncio.to_thread(ask)
+    await asyncio.to_thread(broker.resume if how == "pause" else broker.start)
+    after = request("after")
+    await append_until_it_works(writer, after)
+    await asyncio.to_thread(
+        poll, lambda: {r.partition for r in taken if r.value == b"after"} == {r.partition for r in after}
+    )
+    assert subscription.committed(0) is None
+    for partition in range(PARTITIONS):
+        again = [record for record in taken if record.partition == partition]
+        assert sorted({record.offset for record in again}) == list(range(reader.end_offset(partition)))
+        assert values(read_all(reader, partition))[0] == b"before"
