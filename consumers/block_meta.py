@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from bucket import layout
 from bucket.manifest import FileEntry, Recipe
 from consumers.naming import BlockIdentity
 from tsdb.block_writer import BlockStats
-from tsdb.meta import Compaction, Downsample, File, IndexStats, Meta, Stats, Thanos
+from tsdb.meta import Compaction, File, Meta
+from tsdb.new_meta import new_meta
 
 SOURCE = "receive"
 """Of the names that Thanos knows, the one of blocks made from remote write."""
@@ -18,41 +18,25 @@ def describe_block(
 ) -> Meta:
     """`files` are all but meta.json itself."""
     ulid = identity.ulid(last_append_time)
-    listed = [File(rel_path=entry.path, size_bytes=entry.size) for entry in files]
-    return Meta(
-        version=1,
-        ulid=ulid,
-        min_time=stats.min_time,
-        max_time=stats.max_time + 1,  # exclusive there
-        stats=Stats(
-            num_samples=stats.samples,
-            num_float_samples=stats.float_samples,
-            num_histogram_samples=stats.histogram_samples,
-            num_series=stats.series,
-            num_chunks=stats.chunks,
-        ),
+    return new_meta(
+        ulid,
+        stats,
         compaction=Compaction(level=1, sources=(ulid,)),
-        thanos=Thanos(
-            labels={**recipe.external_labels, recipe.tenant_label: identity.tenant},
-            downsample=Downsample(resolution=0),
-            source=SOURCE,
-            version=1,
-            segment_files=tuple(stats.segment_files),
-            files=tuple(sorted([*listed, File(rel_path=layout.META)], key=lambda file: file.rel_path)),
-            index_stats=IndexStats(series_max_size=stats.series_max_size, chunk_max_size=stats.chunk_max_size),
-            extensions={
-                "forebay": {
-                    "log_id": identity.log_id,
-                    "partition": identity.partition,
-                    "start": identity.start,
-                    "end": identity.end,
-                    "tenant": identity.tenant,
-                    "window": identity.window,
-                    "recipe": identity.recipe_digest,
-                }
-            },
-            upload_time=rfc3339(last_append_time),
-        ),
+        labels={**recipe.external_labels, recipe.tenant_label: identity.tenant},
+        source=SOURCE,
+        files=[File(rel_path=entry.path, size_bytes=entry.size) for entry in files],
+        extensions={
+            "forebay": {
+                "log_id": identity.log_id,
+                "partition": identity.partition,
+                "start": identity.start,
+                "end": identity.end,
+                "tenant": identity.tenant,
+                "window": identity.window,
+                "recipe": identity.recipe_digest,
+            }
+        },
+        upload_time=rfc3339(last_append_time),
     )
 
 
