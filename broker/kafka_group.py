@@ -12,7 +12,8 @@ from broker.kafka_ahead import Ahead
 from broker.kafka_client import FULL_QUEUE_MS, PASSING, client_config, fetch_max_bytes, log_error, make_client, text
 from broker.kafka_offsets import CommittedOffsets
 from broker.kafka_record import to_record
-from broker.kafka_topic import TopicWatch, open_topic, partition_of
+from broker.kafka_topic import open_topic, partition_of
+from broker.kafka_watch import TopicWatch
 from broker.log import Listener, LogUnavailable, Record
 from broker.settings import KafkaSettings
 from forebay.errors import Fatal

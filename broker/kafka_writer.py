@@ -15,7 +15,8 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from broker.kafka_client import REQUEST_SECONDS, client_config, make_client, text
-from broker.kafka_topic import TopicWatch, open_topic
+from broker.kafka_topic import open_topic
+from broker.kafka_watch import TopicWatch
 from broker.log import LogFull, LogUnavailable, NewRecord
 from broker.settings import KafkaSettings
 from forebay.errors import InvalidData
