@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from bucket.manifest import Manifest
@@ -158,8 +159,11 @@ def check_reading(cluster: Cluster, expected: Samples) -> list[str]:
     with cluster.make_role("reader", "consumer", settings, "forebay") as role:
         role.ready()
         read: Samples = {}
-        for sender in cluster.senders:
-            read |= Client(role.url, sender.tenant).read(sender=str(sender.number))
+        try:
+            for sender in cluster.senders:
+                read |= Client(role.url, sender.tenant).read(sender=str(sender.number))
+        except (OSError, HTTPException) as error:
+            return [f"a fresh consumer did not answer a read: {error!r}\n{role.tail()}"]
         role.end()
     once = {key: sorted(set(values), key=str) for key, values in expected.items()}
     if read.keys() != once.keys():
