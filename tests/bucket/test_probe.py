@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bucket.bucket import Bucket, BucketMisconfigured
+from bucket.bucket import Bucket, BucketMisconfigured, PreconditionFailed
 from bucket.filesystem import FilesystemBucket
 from bucket.memory import MemoryBucket
 from bucket.probe import ConditionalWrites, probe_conditional_writes
@@ -18,9 +18,25 @@ class Careless(MemoryBucket):
         self.put(key, data)
 
 
+class Forgetful(MemoryBucket):
+    """The answers to first writes are lost on their way, and whoever sends them again is refused."""
+
+    def create(self, key: str, data: bytes) -> None:
+        super().create(key, data)
+        raise PreconditionFailed(key)
+
+    def replace(self, key: str, data: bytes, version: str) -> None:
+        super().replace(key, data, version)
+        raise PreconditionFailed(key)
+
+
 def test_our_own_buckets_keep_their_promises(tmp_path: Path) -> None:
     for bucket in (MemoryBucket(), FilesystemBucket(tmp_path)):
         assert probe_conditional_writes(bucket) == ConditionalWrites(create=True, replace=True)
+
+
+def test_a_lost_answer_is_no_refusal() -> None:
+    assert probe_conditional_writes(Forgetful()) == ConditionalWrites(create=True, replace=True)
 
 
 def test_a_store_that_ignores_conditions_is_seen() -> None:
