@@ -77,7 +77,7 @@ class KafkaTopic:
         return self._at_start(self._make_fit)
 
     def find(self) -> Topic:
-        """The topic, for those who only look; raises LogUnavailable where there is none yet."""
+        """As `open`, for those who only look: raises LogUnavailable where there is no topic yet."""
         return self._at_start(self._must_be_there)
 
     def _at_start(self, attempt: Callable[[], Topic]) -> Topic:
@@ -96,6 +96,7 @@ class KafkaTopic:
                 f"there is no log yet topic={self._name} bootstrap_servers={self._settings.bootstrap_servers}",
                 hint="see broker.kafka.topic; a gateway or consumer makes it where broker.kafka.create_topic says so",
             )
+        self._check()
         return topic
 
     def _make_fit(self) -> Topic:
