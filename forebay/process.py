@@ -3,6 +3,7 @@
 How it may go:
 
 start --Fatal--> exit 3          serve --signal--> drain --> exit 0
+start --signal, and log or bucket do not answer--> exit 0
                                  serve --a part fails--> drain --> exit 1, the hint in the last log line
 """
 
@@ -12,7 +13,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from forebay.clock import Clock, SystemClock
-from forebay.errors import ForebayError
+from forebay.errors import ForebayError, Retryable
 from forebay.exit_codes import FAILED, OK, START_FAILED
 from forebay.flags import Flags
 from forebay.logs import get_logger
@@ -75,14 +76,18 @@ async def _live(role: str, flags: Flags, settings: Settings, start: Start) -> in
     logger = process.logger("process")
     logger.info("starting", role=role, version=VERSION, data_dir=flags.data_dir)
     started = False
+    signals = Signals(logger)
     try:
-        with Signals(logger) as signals:
+        with signals:
             async with AsyncExitStack() as parts:
                 await start(process, parts)
                 started = True
                 await process.until_end(signals)
                 process.readiness.drain()
     except ForebayError as error:
+        if not started and isinstance(error, Retryable) and signals.received.is_set():
+            logger.info("stopped before it had started", error=str(error))
+            return OK
         process.failure = process.failure or error
     if process.failure is None:
         logger.info("ended")

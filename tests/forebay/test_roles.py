@@ -47,3 +47,12 @@ def test_a_compactor_runs_alone_until_it_is_stopped(tmp_path: Path) -> None:
         )
         assert b"compactor" in compactor.get("/")[1]
         assert compactor.stop() == 0
+
+
+def test_a_start_that_waits_for_its_log_ends_well_when_it_is_told_to(tmp_path: Path) -> None:
+    kafka = {"bootstrap_servers": "127.0.0.1:1"}
+    with Role("gateway", tmp_path, {"broker": {"type": "kafka", "kafka": kafka}}) as gateway:
+        eventually(lambda: "level=info msg=starting" in gateway.tail(), gateway)
+        time.sleep(1)  # it takes signals a moment after that line, and waits for Kafka for ten seconds
+        assert gateway.stop() == 0
+        assert "stopped before it had started" in gateway.tail()
