@@ -46,13 +46,15 @@ class Load:
 
 @asynccontextmanager
 async def load_on(harness: KafkaHarness) -> AsyncIterator[Load]:
-    load = Load(await harness.writer())
+    writer = await harness.writer()
+    load = Load(writer)
     task = asyncio.create_task(load.run())
     try:
         yield load
     finally:
         task.cancel()
         await asyncio.wait([task])
+        await wait_for(lambda: not writer.backlog_bytes(), 30)  # what it was cancelled in is in the log, too
 
 
 async def test_members_come_and_go_under_load(harness: KafkaHarness) -> None:
