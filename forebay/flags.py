@@ -35,6 +35,7 @@ class Flags(NamedTuple):
     log_level: str
     log_format: LogFormat
     listen_address: str | None = None
+    enable_lifecycle: bool | None = None
     self_metrics: bool | None = None
     json: bool = False
     deep: bool = False
@@ -70,6 +71,13 @@ def make_parser() -> argparse.ArgumentParser:
             metavar="HOST:PORT",
             type=_address,
             help=f"where to serve HTTP; an empty host is every address (default: {LISTEN[role]})",
+        )
+        command.add_argument(
+            "--web.enable-lifecycle",
+            dest="enable_lifecycle",
+            action="store_true",
+            default=None,
+            help="let POST /-/reload read the files anew that can be (default: as web.enable_lifecycle, off)",
         )
         if role == "all-in-one":
             command.add_argument(

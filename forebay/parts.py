@@ -170,6 +170,7 @@ async def start_web(process: Process, parts: AsyncExitStack, app: web.Applicatio
     parts.callback(status.close)
     app.add_routes(status.routes())
     app.add_routes(Page(status).routes())
+    app.add_routes(process.reloads.routes(enabled=process.settings.web.enable_lifecycle))
     server = WebServer(app, process.settings.web, LISTEN[process.role], process.logger("web"))
     await server.start()
     parts.push_async_callback(server.stop)

@@ -19,6 +19,7 @@ from forebay.flags import Flags
 from forebay.logs import get_logger
 from forebay.readiness import Readiness
 from forebay.registry import make_registry
+from forebay.reload import Reloads
 from forebay.settings import Settings
 from forebay.signals import Signals
 from forebay.version import VERSION
@@ -37,6 +38,7 @@ class Process:
         self.clock: Clock = SystemClock()
         self.registry = make_registry(role)
         self.readiness = Readiness()
+        self.reloads = Reloads(self.logger("reload"), self.registry, self.clock)
         self.started_ms = self.clock.now_ms()
         self.failure: BaseException | None = None
         self._loop = asyncio.get_running_loop()
@@ -76,11 +78,13 @@ async def _live(role: str, flags: Flags, settings: Settings, start: Start) -> in
     logger = process.logger("process")
     logger.info("starting", role=role, version=VERSION, data_dir=flags.data_dir)
     started = False
-    signals = Signals(logger)
+    signals = Signals(logger, process.reloads.request)
     try:
         with signals:
             async with AsyncExitStack() as parts:
+                parts.push_async_callback(process.reloads.stop)
                 await start(process, parts)
+                process.reloads.watch(settings.reload.interval.seconds)
                 started = True
                 await process.until_end(signals)
                 process.readiness.drain()

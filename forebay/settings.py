@@ -32,12 +32,25 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long to be unready before connections are refused, for a load balancer to notice."""
     shutdown_timeout: Duration = Duration.parse("30s")
     """How long requests in flight may take after that."""
+    enable_lifecycle: bool = False
+    """Whether POST /-/reload does anything."""
 
     def __post_init__(self) -> None:
         if self.drain_delay < 0 or self.shutdown_timeout < 0:
             raise ValueError("drain_delay and shutdown_timeout must be at least 0")
         if self.listen_address:
             host_and_port(self.listen_address)
+
+
+class ReloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Files that are read anew while the process serves."""
+
+    interval: Duration = Duration.parse("5s")
+    """How often they are looked at for a change."""
+
+    def __post_init__(self) -> None:
+        if self.interval <= 0:
+            raise ValueError("interval must be above 0")
 
 
 class SelfMetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: QuerySettings = QuerySettings()
     external_labels: dict[str, str] = {}
     web: WebSettings = WebSettings()
+    reload: ReloadSettings = ReloadSettings()
     self_metrics: SelfMetricsSettings = SelfMetricsSettings()
     status: StatusSettings = StatusSettings()
 

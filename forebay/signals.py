@@ -1,8 +1,9 @@
-"""SIGTERM and SIGINT: the first drains, the second exits at once."""
+"""SIGTERM and SIGINT: the first drains, the second exits at once. SIGHUP: reload."""
 
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,11 +14,15 @@ _SAME_SECONDS = 0.2
 
 
 class Signals:
-    """While its `with` block runs, `received` is set by the first signal; handlers are restored at its end."""
+    """While its `with` block runs, `received` is set by the first signal; handlers are restored at its end.
 
-    def __init__(self, logger: Any) -> None:
+    `reload` is called, on the event loop, for each SIGHUP.
+    """
+
+    def __init__(self, logger: Any, reload: Callable[[], None]) -> None:
         self.received = asyncio.Event()
         self._logger = logger
+        self._reload = reload
         self._loop = asyncio.get_running_loop()
         self._first = 0.0
         self._over = False
@@ -35,11 +40,12 @@ class Signals:
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._on_signal, number)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._over = True
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self._loop.remove_signal_handler(number)

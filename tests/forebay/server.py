@@ -43,8 +43,14 @@ class Role(Process):
         self.wait_ready(f"{self.url}/-/ready")
 
     def get(self, path: str) -> tuple[int, bytes]:
+        return self._ask(urllib.request.Request(f"{self.url}{path}"))
+
+    def post(self, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        return self._ask(urllib.request.Request(f"{self.url}{path}", body))
+
+    def _ask(self, request: urllib.request.Request) -> tuple[int, bytes]:
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -13,6 +13,7 @@ from compactor.metrics import CompactorMetrics
 from consumers.metrics import ConsumerMetrics
 from forebay.flags import make_parser
 from forebay.registry import make_registry
+from forebay.reload import ReloadMetrics
 from forebay.settings import Settings, effective
 from gateway.metrics import GatewayMetrics
 from query.metrics import QueryMetrics
@@ -103,6 +104,7 @@ def every_metric() -> CollectorRegistry:
     ConsumerMetrics(registry)
     CompactorMetrics(registry)
     QueryMetrics(registry)
+    ReloadMetrics(registry)
     return registry
 
 
