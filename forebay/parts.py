@@ -26,6 +26,7 @@ from forebay.settings import Settings
 from forebay.status import Status
 from forebay.web import WebServer
 from gateway.app import add_gateway
+from gateway.policy import Policies
 from gateway.tenant import TenantReader
 from query.blocks import BucketBlocks
 from query.heads import Heads
@@ -94,8 +95,7 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
         app,
         log,
         settings=settings.gateway,
-        limits=settings.limits,
-        ha=settings.ha,
+        policies=Policies(settings.limits, settings.ha, log.partitions),
         tenancy=settings.tenancy,
         clock=process.clock,
         registry=process.registry,

@@ -16,7 +16,8 @@ from compactor.settings import CompactorSettings
 from consumers.settings import WINDOW, BoundSettings, ConsumerSettings, SegmentSettings
 from forebay.errors import Fatal
 from forebay.units import Duration
-from gateway.settings import GatewaySettings, HaSettings, LimitSettings, TenancySettings
+from gateway.limits import LimitSettings
+from gateway.settings import GatewaySettings, HaSettings, TenancySettings
 from gateway.tenant import BadTenant, check_tenant
 from query.settings import QuerySettings
 

@@ -14,7 +14,8 @@ from forebay.errors import Fatal
 from gateway.in_flight import InFlight
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
-from gateway.settings import GatewaySettings, HaSettings, LimitSettings, TenancySettings
+from gateway.policy import Policies
+from gateway.settings import GatewaySettings, TenancySettings
 from gateway.tenant import TenantReader
 from gateway.write import WriteHandler
 from wire.write_request import REASONS
@@ -35,8 +36,7 @@ def add_gateway(
     log: LogWriter,
     *,
     settings: GatewaySettings,
-    limits: LimitSettings,
-    ha: HaSettings,
+    policies: Policies,
     tenancy: TenancySettings,
     clock: Clock,
     registry: CollectorRegistry,
@@ -57,7 +57,7 @@ def add_gateway(
         backlog_bytes=log.backlog_bytes,
         partitions=lambda: log.partitions,
     )
-    intake = Intake(log, clock, limits=limits, ha=ha, settings=settings, metrics=metrics)
+    intake = Intake(log, clock, policies=policies, settings=settings, metrics=metrics)
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")
     handler = WriteHandler(
         intake=intake,

@@ -6,9 +6,10 @@ from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.record import Replica, new_headers
 from forebay.clock import Clock
 from gateway.metrics import GatewayMetrics
-from gateway.settings import GatewaySettings, HaSettings, LimitSettings
-from wire.hashing import tenant_seed
-from wire.write_request import Routed, Router
+from gateway.policy import Policies
+from gateway.settings import GatewaySettings
+from gateway.tenant_state import TenantStates
+from wire.write_request import Routed
 
 
 class Intake:
@@ -19,32 +20,25 @@ class Intake:
         log: LogWriter,
         clock: Clock,
         *,
-        limits: LimitSettings,
-        ha: HaSettings,
+        policies: Policies,
         settings: GatewaySettings,
         metrics: GatewayMetrics,
     ) -> None:
         self.log = log
         self._clock = clock
-        self._limits = limits
+        self._policies = policies
+        self.tenants = TenantStates()
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
-        self._ha = ha
-        self._routing = self._route_over(log.partitions)
 
     def route(self, tenant: str, body: bytes | bytearray | memoryview) -> Routed:
         """Walks a remote-write 1.0 body without the GIL. Raises InvalidData where it is not one."""
         now = self._clock.now_ms()
-        partitions, router = self._routing
-        if partitions != self.log.partitions:  # it has grown
-            _, router = self._routing = self._route_over(self.log.partitions)
-        return router.route(
-            body,
-            tenant_seed(tenant.encode()),
-            now - self._limits.max_age,
-            now + self._limits.max_future,
-            name_replicas=self._ha.deduplicates(tenant),
+        policy = self._policies.of(tenant, self.log.partitions)
+        limits = policy.limits
+        return policy.router.route(
+            body, policy.seed, now - limits.max_age, now + limits.max_future, name_replicas=policy.name_replicas
         )
 
     async def append(self, tenant: str, routed: Routed) -> None:
@@ -74,6 +68,9 @@ class Intake:
             metrics.append_seconds.observe(self._clock.monotonic() - started)
             metrics.records.inc(len(records))
             metrics.record_bytes.inc(sum(len(value) for _, value in routed.records))
+        state = self.tenants.of(tenant)
+        state.last_ms = self._clock.now_ms()
+        state.samples += routed.samples + routed.histograms
         metrics.series.inc(routed.series)
         metrics.floats.inc(routed.samples)
         if routed.histograms:
@@ -86,11 +83,3 @@ class Intake:
             metrics.unnamed.inc(routed.unnamed)
         for reason, count in routed.rejected.items():
             metrics.rejected[reason].inc(count)
-
-    def _route_over(self, partitions: int) -> tuple[int, Router]:
-        return partitions, Router(
-            partitions,
-            max_label_pairs=self._limits.max_label_pairs,
-            cluster_label=self._ha.cluster_label,
-            replica_label=self._ha.replica_label,
-        )

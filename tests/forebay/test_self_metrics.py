@@ -14,8 +14,10 @@ from forebay.self_metrics import SelfMetrics
 from forebay.settings import SelfMetricsSettings
 from forebay.units import Duration
 from gateway.intake import Intake
+from gateway.limits import LimitSettings
 from gateway.metrics import GatewayMetrics
-from gateway.settings import GatewaySettings, HaSettings, LimitSettings
+from gateway.policy import Policies
+from gateway.settings import GatewaySettings, HaSettings
 from tests.gateway.fake_log import FakeLog
 from tests.wire.messages import WriteRequest
 from wire.write_request import REASONS
@@ -39,7 +41,11 @@ class Own:
         self.metrics = SelfMetrics(
             self.registry,
             Intake(
-                self.log, clock, limits=LimitSettings(), ha=HaSettings(), settings=GatewaySettings(), metrics=metrics
+                self.log,
+                clock,
+                policies=Policies(LimitSettings(), HaSettings(), self.log.partitions),
+                settings=GatewaySettings(),
+                metrics=metrics,
             ),
             "default-tenant",
             settings=SelfMetricsSettings(interval=Duration(20), instance="here:1"),

@@ -14,7 +14,9 @@ from forebay.clock import ManualClock
 from forebay.errors import Fatal
 from gateway.app import IN_FLIGHT, SERVER_OPTIONS, add_gateway
 from gateway.in_flight import InFlight
-from gateway.settings import GatewaySettings, HaSettings, LimitSettings, TenancySettings
+from gateway.limits import LimitSettings
+from gateway.policy import Policies
+from gateway.settings import GatewaySettings, HaSettings, TenancySettings
 from tests.gateway.fake_log import FakeLog
 
 
@@ -72,13 +74,13 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
             registry = CollectorRegistry(auto_describe=True)
             app = web.Application()
             stopped: list[Fatal] = []
+            writer = log if writer is None else writer
             add_gateway(
                 app,
-                log if writer is None else writer,
+                writer,
                 settings=settings or GatewaySettings(),
-                limits=limits or LimitSettings(),
+                policies=Policies(limits or LimitSettings(), ha or HaSettings(), writer.partitions),
                 tenancy=tenancy or TenancySettings(),
-                ha=ha or HaSettings(),
                 clock=clock,
                 registry=registry,
                 stop=stopped.append,
