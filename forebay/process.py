@@ -23,6 +23,7 @@ from forebay.reload import Reloads
 from forebay.settings import Settings
 from forebay.signals import Signals
 from forebay.version import VERSION
+from gateway.siblings import Alone, Siblings
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -38,6 +39,7 @@ class Process:
         self.clock: Clock = SystemClock()
         self.registry = make_registry(role)
         self.readiness = Readiness()
+        self.siblings: Siblings = Alone()
         self.reloads = Reloads(self.logger("reload"), self.registry, self.clock)
         self.started_ms = self.clock.now_ms()
         self.failure: BaseException | None = None
