@@ -1,6 +1,13 @@
+from array import array
+
 from typing_extensions import Buffer
 
 def murmur3_x86_32(data: Buffer, seed: int = 0) -> int: ...
 def murmur3_x64_128(data: Buffer, seed: int = 0) -> tuple[int, int]: ...
 def jump_hash(key: int, buckets: int) -> int: ...
 def tenant_seed(tenant: bytes) -> int: ...
+def shard_of(tenant: Buffer, size: int, partitions: int) -> array[int]:
+    """The partitions that the tenant's series are spread over, slot by slot: at most `size`, of [0, partitions).
+
+    Data layout, see docs/decisions/0017-shuffle-sharding.md. Raises ValueError where there is nothing to choose.
+    """
