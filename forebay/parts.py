@@ -99,6 +99,7 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
         tenancy=settings.tenancy,
         clock=process.clock,
         registry=process.registry,
+        logger=process.logger("gateway"),
         stop=process.fail,
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -15,10 +15,13 @@ from gateway.in_flight import InFlight
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Policies
+from gateway.reasons import GATEWAY_REASONS
 from gateway.settings import GatewaySettings, TenancySettings
 from gateway.tenant import TenantReader
 from gateway.write import WriteHandler
-from wire.write_request import REASONS
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 INTAKE: Final = web.AppKey("INTAKE", Intake)
 IN_FLIGHT: Final = web.AppKey("IN_FLIGHT", InFlight)
@@ -40,6 +43,7 @@ def add_gateway(
     tenancy: TenancySettings,
     clock: Clock,
     registry: CollectorRegistry,
+    logger: "FilteringBoundLogger",
     stop: Callable[[Fatal], None],
 ) -> None:
     """Adds the write routes to `app`, which must be served with SERVER_OPTIONS.
@@ -51,13 +55,13 @@ def add_gateway(
     metrics = GatewayMetrics(
         registry,
         log_id=log.log_id,
-        reasons=REASONS,
+        reasons=GATEWAY_REASONS,
         in_flight_bytes=lambda: in_flight.bytes,
         in_flight_requests=lambda: in_flight.requests,
         backlog_bytes=log.backlog_bytes,
         partitions=lambda: log.partitions,
     )
-    intake = Intake(log, clock, policies=policies, settings=settings, metrics=metrics)
+    intake = Intake(log, clock, policies=policies, settings=settings, metrics=metrics, logger=logger)
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")
     handler = WriteHandler(
         intake=intake,

@@ -1,15 +1,20 @@
 """From a decompressed body to durable records: what every way in (HTTP, the process' own metrics) goes through."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.record import Replica, new_headers
 from forebay.clock import Clock
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Policies
+from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings
 from gateway.tenant_state import TenantStates
 from wire.write_request import Routed
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 
 class Intake:
@@ -23,11 +28,13 @@ class Intake:
         policies: Policies,
         settings: GatewaySettings,
         metrics: GatewayMetrics,
+        logger: "FilteringBoundLogger",
     ) -> None:
         self.log = log
         self._clock = clock
         self._policies = policies
         self.tenants = TenantStates()
+        self.rejections = Rejections(clock, metrics, logger)
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
@@ -81,5 +88,4 @@ class Intake:
             metrics.metadata.inc(routed.metadata)
         if routed.unnamed:
             metrics.unnamed.inc(routed.unnamed)
-        for reason, count in routed.rejected.items():
-            metrics.rejected[reason].inc(count)
+        self.rejections.note(tenant, routed)

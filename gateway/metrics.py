@@ -42,11 +42,31 @@ class GatewayMetrics:
         self.histograms = samples.labels("histogram")
         rejected = Counter(
             "forebay_gateway_rejected_samples_total",
-            "Samples refused with 400, by reason.",
+            "Samples refused, by reason; of a request that was refused unread, none.",
             ["reason"],
             registry=registry,
         )
+        shadow_rejected = Counter(
+            "forebay_gateway_shadow_rejected_samples_total",
+            "Samples that a limit in shadow mode would have refused, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        reasons = tuple(reasons)
         self.rejected = {reason: rejected.labels(reason) for reason in reasons}
+        self.shadow_rejected = {reason: shadow_rejected.labels(reason) for reason in reasons}
+        self.tenant_rejected = Counter(
+            "forebay_gateway_tenant_rejected_samples_total",
+            "Samples refused, by tenant; a bounded number of tenants have a value of their own.",
+            ["tenant"],
+            registry=registry,
+        )
+        self.tenant_shadow_rejected = Counter(
+            "forebay_gateway_tenant_shadow_rejected_samples_total",
+            "Samples that a limit in shadow mode would have refused, by tenant.",
+            ["tenant"],
+            registry=registry,
+        )
         self.series = Counter(
             "forebay_gateway_series_total", "Series entries made durable in the log.", registry=registry
         )

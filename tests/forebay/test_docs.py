@@ -16,8 +16,8 @@ from forebay.registry import make_registry
 from forebay.reload import ReloadMetrics
 from forebay.settings import Settings, effective
 from gateway.metrics import GatewayMetrics
+from gateway.reasons import GATEWAY_REASONS
 from query.metrics import QueryMetrics
-from wire.write_request import REASONS
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -95,7 +95,7 @@ def every_metric() -> CollectorRegistry:
     GatewayMetrics(
         registry,
         log_id="log",
-        reasons=REASONS,
+        reasons=GATEWAY_REASONS,
         in_flight_bytes=lambda: 0,
         in_flight_requests=lambda: 0,
         backlog_bytes=lambda: 0,

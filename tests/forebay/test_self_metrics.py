@@ -17,10 +17,10 @@ from gateway.intake import Intake
 from gateway.limits import LimitSettings
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Policies
+from gateway.reasons import GATEWAY_REASONS
 from gateway.settings import GatewaySettings, HaSettings
 from tests.gateway.fake_log import FakeLog
 from tests.wire.messages import WriteRequest
-from wire.write_request import REASONS
 
 
 class Own:
@@ -32,7 +32,7 @@ class Own:
         metrics = GatewayMetrics(
             CollectorRegistry(),
             log_id="log",
-            reasons=REASONS,
+            reasons=GATEWAY_REASONS,
             in_flight_bytes=lambda: 0,
             in_flight_requests=lambda: 0,
             backlog_bytes=lambda: 0,
@@ -46,6 +46,7 @@ class Own:
                 policies=Policies(LimitSettings(), HaSettings(), self.log.partitions),
                 settings=GatewaySettings(),
                 metrics=metrics,
+                logger=self.logger,
             ),
             "default-tenant",
             settings=SelfMetricsSettings(interval=Duration(20), instance="here:1"),

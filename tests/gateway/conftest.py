@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import pytest
+import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
@@ -83,6 +84,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
                 tenancy=tenancy or TenancySettings(),
                 clock=clock,
                 registry=registry,
+                logger=structlog.wrap_logger(structlog.ReturnLogger()),
                 stop=stopped.append,
             )
             client = await stack.enter_async_context(TestClient(Server(app)))

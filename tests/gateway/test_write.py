@@ -104,6 +104,16 @@ async def test_bad_series_are_400_after_the_good_are_durable(gateway: Gateway, l
     assert gateway.count("forebay_gateway_samples_total", type="float") == 1
 
 
+async def test_refusals_are_counted_by_tenant(gateway: Gateway) -> None:
+    bad = body(*(({"job": f"j{n}"}, [(NOW_MS, 1.0)]) for n in range(7)))
+    assert (await gateway.write(bad, X_Scope_OrgID="team-a"))[0] == 400
+    assert (await gateway.write(good(), X_Scope_OrgID="team-b"))[0] == 204
+    assert gateway.count("forebay_gateway_tenant_rejected_samples_total", tenant="team-a") == 7
+    assert (
+        gateway.registry.get_sample_value("forebay_gateway_tenant_rejected_samples_total", {"tenant": "team-b"}) is None
+    )
+
+
 async def test_at_most_ten_examples_are_named(gateway: Gateway) -> None:
     status, text = await gateway.write(body(*(({"job": f"j{n}"}, [(NOW_MS, 1.0)]) for n in range(500))))
     assert status == 400
