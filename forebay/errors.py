@@ -27,5 +27,9 @@ class InvalidData(ForebayError):
     """The same bytes will never be right: 4xx for a request, quarantine or ledger for a record."""
 
 
+class Forbidden(InvalidData):
+    """403: who asks may not have this, or not for this tenant."""
+
+
 class Fatal(ForebayError):
     """Stop the process: exit code 1 at run time, 2 for settings, 3 at start-up."""

@@ -159,7 +159,7 @@ def add_query(process: Process, app: web.Application, bucket: Bucket, heads: Hea
     read = RemoteRead(
         selector,
         settings.query,
-        lambda request: tenants.read(request.headers),
+        tenants.read,
         QueryMetrics(process.registry),
         process.logger("query"),
     )

@@ -1,10 +1,11 @@
-"""From request headers to a tenant id that is safe as a label value, a log key and a part of a path."""
+"""From a request to a tenant id that is safe as a label value, a log key and a part of a path."""
 
 import re
 
-from multidict import CIMultiDictProxy
+from aiohttp import web
 
-from forebay.errors import InvalidData
+from forebay.errors import Forbidden, InvalidData
+from gateway.principal import principal_of
 from gateway.settings import TenancySettings
 
 MAX_TENANT_BYTES = 150
@@ -27,8 +28,12 @@ def check_tenant(tenant: str) -> str:
     return tenant
 
 
+class TenantForbidden(Forbidden):
+    """The sender is known, and may not speak for this tenant."""
+
+
 class TenantReader:
-    """Reads the tenant of a request."""
+    """What a request's header names, within what its principal may; else the principal's own one; else the default."""
 
     def __init__(self, settings: TenancySettings) -> None:
         if settings.default_tenant:
@@ -37,9 +42,24 @@ class TenantReader:
         self._default = settings.default_tenant
         self._last = settings.default_tenant  # most requests in a row are one tenant's, checked before
 
-    def read(self, headers: CIMultiDictProxy[str]) -> str:
-        """Raises BadTenant."""
-        found = ""
+    def read(self, request: web.BaseRequest) -> str:
+        """Raises BadTenant, TenantForbidden."""
+        named, principal = self._named(request), principal_of(request)
+        tenant = named or principal.own_tenant or self._default_of_all()
+        if principal.grants:
+            if not named:
+                check_tenant(tenant)  # a certificate's field may hold anything
+            if not principal.allows(tenant):
+                raise TenantForbidden(
+                    f"this sender may not speak for the tenant: tenant={tenant!r} user={principal.user!r} "
+                    f"token={principal.token!r} certificate={principal.certificate!r}",
+                    hint="name its own tenant or none; or widen tenancy.users, or the token's tenants",
+                )
+        return tenant
+
+    def _named(self, request: web.BaseRequest) -> str:
+        """By a header, or ""."""
+        headers, found = request.headers, ""
         for name in self._headers:
             for value in headers.getall(name, ()):
                 if found and value != found:
@@ -47,9 +67,11 @@ class TenantReader:
                 if not found and value != self._last:
                     check_tenant(value)
                 found = value
-        if not found:
-            if not self._default:
-                raise BadTenant("no tenant named", hint=f"send the header {self._headers[0] if self._headers else '-'}")
-            return self._default
-        self._last = found
+        if found:
+            self._last = found
         return found
+
+    def _default_of_all(self) -> str:
+        if not self._default:
+            raise BadTenant("no tenant named", hint=f"send the header {self._headers[0] if self._headers else '-'}")
+        return self._default

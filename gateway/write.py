@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import web
 
 from forebay.clock import Clock
-from forebay.errors import Fatal, InvalidData, Retryable
+from forebay.errors import Fatal, Forbidden, InvalidData, Retryable
 from gateway.answer import rejections
 from gateway.body import read_body
 from gateway.in_flight import InFlight, Reservation
@@ -66,6 +66,8 @@ class WriteHandler:
             response = web.Response(status=415, text=f"{error}\n")
         except BodyTooLarge as error:
             response = web.Response(status=413, text=f"{error}\n")
+        except Forbidden as error:
+            response = web.Response(status=403, text=f"{error}\n")
         except InvalidData as error:
             response = web.Response(status=400, text=f"{error}\n")
         except Fatal as error:
@@ -84,7 +86,7 @@ class WriteHandler:
         settings = self._settings
         headers = request.headers
         negotiate(headers.get("Content-Type"), headers.get("Content-Encoding"))
-        tenant = self._tenants.read(headers)
+        tenant = self._tenants.read(request)
         compressed = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
         self._metrics.received_bytes.inc(len(compressed))
         size = decompressed_size(compressed, settings.max_body_bytes)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
-from forebay.errors import InvalidData, Retryable
+from forebay.errors import Forbidden, InvalidData, Retryable
 from query.body import Bodies
 from query.histogram_wire import encode_histogram
 from query.memory import Holding, QueryMemory
@@ -68,7 +68,8 @@ class RemoteRead:
                     answer = await asyncio.to_thread(self.answer, tenant, compressed)
         except InvalidData as error:
             self._metrics.requests.labels("invalid").inc()
-            return web.Response(status=400, text=f"{error}\n")
+            status = 403 if isinstance(error, Forbidden) else 400
+            return web.Response(status=status, text=f"{error}\n")
         except MemoryError:
             self._metrics.requests.labels("unavailable").inc()
             return web.Response(status=503, text="out of memory\n", headers={"Retry-After": "5"})

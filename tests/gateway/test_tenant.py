@@ -1,16 +1,22 @@
 import pytest
-from multidict import CIMultiDict, CIMultiDictProxy
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
 from broker.log import NewRecord
+from gateway.principal import PRINCIPAL, Grant, Principal
 from gateway.settings import TenancySettings
-from gateway.tenant import BadTenant, TenantReader, check_tenant
+from gateway.tenant import BadTenant, TenantForbidden, TenantReader, check_tenant
 from tests.gateway.conftest import Gateway, MakeGateway
 from tests.gateway.fake_log import FakeLog
 from tests.gateway.requests import good
 
 
-def headers(*pairs: tuple[str, str]) -> CIMultiDictProxy[str]:
-    return CIMultiDictProxy(CIMultiDict(pairs))
+def asking(*pairs: tuple[str, str], grants: tuple[Grant, ...] = ()) -> web.Request:
+    request = make_mocked_request("POST", "/api/v1/write", CIMultiDict(pairs))
+    if grants:
+        request[PRINCIPAL] = Principal(user="alice", grants=grants)
+    return request
 
 
 @pytest.mark.parametrize("tenant", ["a", "team-a", "Team_A.1", "x" * 150, "!-_.*'()", "...", "1"])
@@ -25,27 +31,27 @@ def test_ids_that_could_not_be_a_path_or_a_label_are_refused(tenant: str) -> Non
 
 
 def test_no_header_means_the_default_tenant() -> None:
-    assert TenantReader(TenancySettings()).read(headers()) == "default-tenant"
+    assert TenantReader(TenancySettings()).read(asking()) == "default-tenant"
 
 
 def test_without_a_default_a_header_is_needed() -> None:
     reader = TenantReader(TenancySettings(default_tenant=""))
     with pytest.raises(BadTenant, match="no tenant"):
-        reader.read(headers())
+        reader.read(asking())
     with pytest.raises(BadTenant):
-        reader.read(headers(("X-Scope-OrgID", "")))
-    assert reader.read(headers(("X-Scope-OrgID", "a"))) == "a"
+        reader.read(asking(("X-Scope-OrgID", "")))
+    assert reader.read(asking(("X-Scope-OrgID", "a"))) == "a"
 
 
 def test_any_configured_header_names_the_tenant_in_any_case() -> None:
     reader = TenantReader(TenancySettings())
-    assert reader.read(headers(("x-scope-orgid", "a"))) == "a"
-    assert reader.read(headers(("THANOS-TENANT", "b"))) == "b"
-    assert reader.read(headers(("Other", "c"))) == "default-tenant"
+    assert reader.read(asking(("x-scope-orgid", "a"))) == "a"
+    assert reader.read(asking(("THANOS-TENANT", "b"))) == "b"
+    assert reader.read(asking(("Other", "c"))) == "default-tenant"
 
 
 def test_headers_that_agree_are_one() -> None:
-    assert TenantReader(TenancySettings()).read(headers(("X-Scope-OrgID", "a"), ("THANOS-TENANT", "a"))) == "a"
+    assert TenantReader(TenancySettings()).read(asking(("X-Scope-OrgID", "a"), ("THANOS-TENANT", "a"))) == "a"
 
 
 @pytest.mark.parametrize(
@@ -57,20 +63,65 @@ def test_headers_that_agree_are_one() -> None:
 )
 def test_headers_that_disagree_are_refused(pairs: tuple[tuple[str, str], ...]) -> None:
     with pytest.raises(BadTenant, match="disagree"):
-        TenantReader(TenancySettings()).read(headers(*pairs))
+        TenantReader(TenancySettings()).read(asking(*pairs))
 
 
 def test_a_bad_id_is_refused_also_after_good_ones() -> None:
     reader = TenantReader(TenancySettings())
-    reader.read(headers(("X-Scope-OrgID", "good")))
+    reader.read(asking(("X-Scope-OrgID", "good")))
     for _ in range(2):
         with pytest.raises(BadTenant):
-            reader.read(headers(("X-Scope-OrgID", "a/b")))
+            reader.read(asking(("X-Scope-OrgID", "a/b")))
 
 
 def test_a_default_that_is_no_tenant_id_is_refused() -> None:
     with pytest.raises(BadTenant):
         TenantReader(TenancySettings(default_tenant="a/b"))
+
+
+A = ("X-Scope-OrgID", "a")
+
+
+@pytest.mark.parametrize(
+    ("grants", "named", "tenant"),
+    [
+        ((("a",),), None, "a"),
+        ((("a",),), A, "a"),
+        ((("b", "a"),), None, "b"),
+        ((("b", "a"),), A, "a"),
+        ((("*",),), A, "a"),
+        ((("*",),), None, "default-tenant"),
+        ((("b", "*"),), A, "a"),
+        ((("b", "*"),), None, "b"),
+        ((("*",), ("a",)), None, "a"),
+        ((("b", "a"), ("b",)), None, "b"),
+    ],
+)
+def test_who_is_known_speaks_for_its_own_tenant(
+    grants: tuple[Grant, ...], named: tuple[str, str] | None, tenant: str
+) -> None:
+    assert TenantReader(TenancySettings()).read(asking(*([named] if named else []), grants=grants)) == tenant
+
+
+@pytest.mark.parametrize(
+    ("grants", "named"),
+    [
+        ((("b",),), A),
+        (((),), A),
+        (((),), None),
+        ((("*",), ("b",)), A),
+        ((("a",), ("b",)), A),
+        ((("a",), ("b",)), None),
+    ],
+)
+def test_who_is_known_claims_nobody_elses(grants: tuple[Grant, ...], named: tuple[str, str] | None) -> None:
+    with pytest.raises(TenantForbidden, match=r"may not speak for the tenant: tenant='.*' user='alice'"):
+        TenantReader(TenancySettings()).read(asking(*([named] if named else []), grants=grants))
+
+
+def test_a_grant_that_is_no_tenant_id_is_refused() -> None:
+    with pytest.raises(BadTenant):
+        TenantReader(TenancySettings()).read(asking(grants=(("Team A/B",),)))
 
 
 async def test_a_bad_tenant_is_400_and_nothing_is_written(gateway: Gateway, log: FakeLog) -> None:
