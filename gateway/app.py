@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from broker.log import LogWriter
 from forebay.clock import Clock
 from forebay.errors import Fatal
+from gateway.gate import Gate
 from gateway.in_flight import InFlight
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
@@ -68,6 +69,7 @@ def add_gateway(
         tenants=TenantReader(tenancy),
         settings=settings,
         in_flight=in_flight,
+        gate=Gate(settings, log, metrics),
         executor=executor,
         clock=clock,
         metrics=metrics,

@@ -97,6 +97,24 @@ class GatewayMetrics:
             buckets=_DURATIONS,
             registry=registry,
         )
+        self.wait_seconds = Histogram(
+            "forebay_gateway_wait_seconds",
+            "How long requests that were worked on had waited for their turn.",
+            buckets=_DURATIONS,
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "forebay_gateway_waiting_requests",
+            "Requests whose body is there and that wait for their turn.",
+            registry=registry,
+        )
+        refused = Counter(
+            "forebay_gateway_overload_refusals_total",
+            "Requests answered with 503 because of load, by what was short: turn, memory, log.",
+            ["short"],
+            registry=registry,
+        )
+        self.refused = {each: refused.labels(each) for each in ("turn", "memory", "log")}
         self.append_seconds = Histogram(
             "forebay_gateway_append_duration_seconds",
             "How long the log took to make a request's records durable.",

@@ -69,13 +69,29 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thread_bytes: Size = Size.parse("1MiB")
     """Bodies that decompress to more are worked on beside the event loop, so that other requests go on."""
     threads: int = 2
+    max_concurrent: int = 256
+    """Requests at work at a time, most of them waiting for the log; bodies over thread_bytes are not counted."""
+    burst_wait: Duration = Duration(250)
+    """How long a request may wait for its turn; longer is 503."""
+    standing_wait: Duration = Duration(25)
+    """The same once requests have been waiting for burst_wait without a break: overload, which no waiting cures."""
 
     def __post_init__(self) -> None:
         if (
-            min(self.max_compressed_bytes, self.max_body_bytes, self.body_timeout, self.append_timeout, self.threads)
+            min(
+                self.max_compressed_bytes,
+                self.max_body_bytes,
+                self.body_timeout,
+                self.append_timeout,
+                self.threads,
+                self.max_concurrent,
+                self.standing_wait,
+            )
             <= 0
         ):
             raise ValueError("all but thread_bytes must be above 0")
+        if self.standing_wait > self.burst_wait:
+            raise ValueError("standing_wait must not be above burst_wait")
         if self.in_flight_bytes < self.largest_request:
             raise ValueError(
                 "in_flight_bytes must be at least max_compressed_bytes + 2 * max_body_bytes, "

@@ -2,7 +2,7 @@
 
 The way of a request:
 
-    negotiate -> tenant -> read body -> decompress -> route -> append -> answer
+    negotiate -> tenant -> gate -> read body -> its turn -> decompress -> route -> append -> answer
 
 A sender drops a batch that was answered with 4xx and sends one again that was answered with 5xx. So 4xx is only for
 what can never be right, after the good part of it is durable; being full, slow or broken is 503.
@@ -18,6 +18,7 @@ from forebay.clock import Clock
 from forebay.errors import Fatal, Forbidden, InvalidData, Retryable
 from gateway.answer import rejections
 from gateway.body import read_body
+from gateway.gate import Gate
 from gateway.in_flight import InFlight, Reservation
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
@@ -41,6 +42,7 @@ class WriteHandler:
         tenants: TenantReader,
         settings: GatewaySettings,
         in_flight: InFlight,
+        gate: Gate,
         executor: ThreadPoolExecutor,
         clock: Clock,
         metrics: GatewayMetrics,
@@ -50,6 +52,7 @@ class WriteHandler:
         self._tenants = tenants
         self._settings = settings
         self._in_flight = in_flight
+        self._gate = gate
         self._executor = executor
         self._clock = clock
         self._metrics = metrics
@@ -61,7 +64,7 @@ class WriteHandler:
             with self._in_flight.open() as reservation:
                 response = await self._write(request, reservation)
         except Retryable as error:
-            response = web.Response(status=503, text=f"{error}\n", headers=_RETRY_AFTER)
+            response = web.Response(status=503, text=f"{error}\n", headers=self._gate.refused(error))
         except UnsupportedMedia as error:
             response = web.Response(status=415, text=f"{error}\n")
         except BodyTooLarge as error:
@@ -87,16 +90,24 @@ class WriteHandler:
         headers = request.headers
         negotiate(headers.get("Content-Type"), headers.get("Content-Encoding"))
         tenant = self._tenants.read(request)
+        reservation.belongs_to(tenant)
+        self._gate.check(tenant, request.content_length)
         compressed = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
         self._metrics.received_bytes.inc(len(compressed))
         size = decompressed_size(compressed, settings.max_body_bytes)
         self._metrics.body_bytes.observe(size)
         reservation.take(2 * size)  # the decompressed body, and the records made of it
-        if size > settings.thread_bytes:
-            routed = await asyncio.get_running_loop().run_in_executor(self._executor, self._route, tenant, compressed)
+        turn = self._gate.turn(tenant, size)
+        if self._gate.beside_loop(size):
+            async with turn:
+                work = asyncio.get_running_loop().run_in_executor(self._executor, self._route, tenant, compressed)
+                routed = await work
+            await self._intake.append(tenant, routed)
         else:
-            routed = self._route(tenant, compressed)
-        await self._intake.append(tenant, routed)
+            async with turn:
+                routed = self._route(tenant, compressed)
+                await self._intake.append(tenant, routed)
+        self._metrics.wait_seconds.observe(turn.waited)
         if routed.rejected:
             return web.Response(status=400, text=rejections(routed))
         return web.Response(status=_NO_CONTENT)

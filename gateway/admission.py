@@ -1,0 +1,202 @@
+"""Whose turn it is: so many requests at work, a short queue in fair turns between tenants, 503 for the rest.
+
+    headers --check--> body --turn--> work
+              |                |
+              503              503
+
+Work blocks the event loop for milliseconds, so at most one request begins in each of its passes: between any two, what
+came in on the sockets meanwhile is seen, and answered or refused. Requests wait in the queue only, and not unseen
+in the loop; so how long they wait is known, and the queue can be kept short.
+
+How long one may wait is by CoDel's idea: a queue that comes and goes is a burst, and is worth waiting for
+(`burst_wait`). One that does not empty within that time is overload: longer waiting would get nobody more done, so from
+then on, and until a second has passed without a refusal, nobody waits longer than `standing_wait`. A request is refused
+on its headers alone, where it would wait longer: at most as many of each other tenant go first as wait of its own.
+
+Turns go by bytes begun: start-time fair queueing. Of the places, a tenant that has some gets another one only while it
+has less than four times what is free: one tenant alone gets four fifths of them, and others find some left.
+"""
+
+import asyncio
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from forebay.errors import Retryable
+
+_CALM_SECONDS = 1.0
+_SHARE = 4
+_WEIGHT = 0.1
+"""Of the newest time between two turns, in their mean."""
+_REMEMBERED = 1024
+"""Tenants whose last turn is remembered, or all begin anew: a name that any sender can make up must cost nothing."""
+
+
+class Overloaded(Retryable):
+    """The request would wait longer for its turn than it may."""
+
+
+class _Waiting:
+    __slots__ = ("begin", "begun", "since")
+
+    def __init__(self, begin: float, since: float, begun: "asyncio.Future[None]") -> None:
+        self.begin = begin
+        """Its place in the order of turns."""
+        self.since = since
+        self.begun = begun
+
+
+class Admission:
+    """For one event loop, on which it must be made."""
+
+    def __init__(self, places: int, *, burst_wait: float, standing_wait: float) -> None:
+        self.places = places
+        self.waiting = 0
+        self.working = 0
+        self._burst_wait = burst_wait
+        self._standing_wait = standing_wait
+        self._loop = asyncio.get_running_loop()
+        self._queues: dict[str, deque[_Waiting]] = {}
+        self._working: dict[str, int] = {}
+        self._served: dict[str, float] = {}  # bytes begun, on a scale on which the least served of all is at `_least`
+        self._least = 0.0
+        self._begun_in_pass = False
+        self._last_begin = 0.0
+        self._mean_interval = 0.0
+        self._queued_since = 0.0
+        self._pressed_until = 0.0
+
+    def check(self, tenant: str) -> None:
+        """Raises Overloaded where a request of this tenant would wait too long."""
+        if not self.waiting:
+            return
+        now = self._loop.time()
+        own = len(self._queues.get(tenant, ()))
+        ahead = own + sum(min(len(queue), own + 1) for name, queue in self._queues.items() if name != tenant)
+        interval = max(self._mean_interval, now - self._last_begin)
+        if (expected := ahead * interval) > (allowed := self._may_wait(now)):
+            raise self._refuse(now, expected, allowed)
+
+    def turn(self, tenant: str, size: int) -> "Turn":
+        """What an `async with` block waits for; raises Overloaded there. `size` is what its work is measured by."""
+        return Turn(self, tenant, size)
+
+    async def _begin(self, tenant: str, size: int) -> float:
+        """Returns when it is this request's turn, with the seconds that it waited."""
+        begin = max(self._least, self._served.get(tenant, 0.0))
+        if len(self._served) >= _REMEMBERED:
+            self._served.clear()  # whoever waits has its place in the order already
+        self._served[tenant] = begin + max(size, 1)
+        if not (self.waiting or self._begun_in_pass) and self._has_place(tenant):
+            self._start(tenant, begin)
+            return 0.0
+        now = self._loop.time()
+        allowed = self._may_wait(now)
+        if not self.waiting:
+            self._queued_since = now
+        one = _Waiting(begin, now, self._loop.create_future())
+        self._queues.setdefault(tenant, deque()).append(one)
+        self.waiting += 1
+        if not self._begun_in_pass:
+            self._begin_next()  # those before it may wait for places that their tenants may not have
+        end = self._loop.call_later(allowed, self._expire, tenant, one, allowed)
+        try:
+            await one.begun
+        except asyncio.CancelledError:
+            if not one.begun.cancelled():
+                self._end(tenant)
+            elif one in self._queues.get(tenant, ()):
+                self._forget(tenant, one)
+            raise
+        finally:
+            end.cancel()
+        return self._loop.time() - now
+
+    def _end(self, tenant: str) -> None:
+        self.working -= 1
+        if left := self._working[tenant] - 1:
+            self._working[tenant] = left
+        else:
+            del self._working[tenant]
+        if not (self.working or self.waiting):
+            self._served.clear()
+        elif self.waiting and not self._begun_in_pass:
+            self._begin_next()
+
+    def _start(self, tenant: str, begin: float) -> None:
+        self._least = max(self._least, begin)
+        self.working += 1
+        self._working[tenant] = self._working.get(tenant, 0) + 1
+        self._begun_in_pass = True
+        self._last_begin = self._loop.time()
+        self._loop.call_soon(self._next_pass)
+
+    def _next_pass(self) -> None:
+        self._begun_in_pass = False
+        if self.waiting:
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        """The least served tenant's oldest request, of the tenants that may have a place."""
+        able = [name for name in self._queues if self._has_place(name)]
+        if not able:
+            return
+        tenant = min(able, key=lambda name: self._queues[name][0].begin)
+        one = self._queues[tenant][0]
+        self._forget(tenant, one)
+        if one.begun.cancelled():
+            self._begin_next()
+            return
+        self._mean_interval += _WEIGHT * (self._loop.time() - self._last_begin - self._mean_interval)
+        one.begun.set_result(None)
+        self._start(tenant, one.begin)
+
+    def _has_place(self, tenant: str) -> bool:
+        free = self.places - self.working
+        return free > 0 and self._working.get(tenant, 0) < _SHARE * free
+
+    def _may_wait(self, now: float) -> float:
+        if self.waiting and now - self._queued_since > self._burst_wait:
+            self._pressed_until = now + _CALM_SECONDS
+        return self._standing_wait if now < self._pressed_until else self._burst_wait
+
+    def _expire(self, tenant: str, one: _Waiting, allowed: float) -> None:
+        if not one.begun.done():
+            self._forget(tenant, one)
+            now = self._loop.time()
+            one.begun.set_exception(self._refuse(now, now - one.since, allowed))
+
+    def _forget(self, tenant: str, one: _Waiting) -> None:
+        queue = self._queues[tenant]
+        queue.remove(one)
+        if not queue:
+            del self._queues[tenant]
+        self.waiting -= 1
+
+    def _refuse(self, now: float, waited: float, allowed: float) -> Overloaded:
+        self._pressed_until = now + _CALM_SECONDS
+        return Overloaded(
+            f"too many requests: waiting={self.waiting} at_work={self.working} wait={waited:.3f}s allowed={allowed:g}s",
+            hint="retry; add gateways or processes (--web.processes)",
+        )
+
+
+class Turn:
+    """An `async with` block at work; `waited` is how many seconds it waited before."""
+
+    __slots__ = ("_admission", "_size", "_tenant", "waited")
+
+    def __init__(self, admission: Admission, tenant: str, size: int) -> None:
+        self._admission = admission
+        self._tenant = tenant
+        self._size = size
+        self.waited = 0.0
+
+    async def __aenter__(self) -> Self:
+        self.waited = await self._admission._begin(self._tenant, self._size)  # noqa: SLF001 - its other half
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._admission._end(self._tenant)  # noqa: SLF001 - its other half
