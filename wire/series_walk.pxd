@@ -35,6 +35,8 @@ cdef struct Walk:
     const uint8_t* at            # where a malformed body could not be read on
     uint32_t seed
     int32_t partitions
+    const int32_t* shard         # the partitions to route over
+    int32_t shard_size           # 0: over all of them
     uint32_t max_record_bytes
     uint32_t max_label_pairs
     int64_t min_time
@@ -99,7 +101,10 @@ cdef inline int read_elements(Walk* w, Cursor c, Elements* e) noexcept nogil:
     return 0
 
 cdef inline uint32_t partition_of(const Walk* w, const uint8_t* data, size_t size) noexcept nogil:
-    return <uint32_t>jump_hash(murmur3_x64_128(data, size, w.seed).low, w.partitions)
+    cdef uint64_t key = murmur3_x64_128(data, size, w.seed).low
+    if w.shard_size:
+        return <uint32_t>w.shard[jump_hash(key, w.shard_size)]
+    return <uint32_t>jump_hash(key, w.partitions)
 
 cdef inline void refuse_series(Walk* w, int reason, Cursor entry, const Elements* e) noexcept nogil:
     refuse(&w.refusals, reason, e.samples if e.samples else 1, entry, NULL, False)

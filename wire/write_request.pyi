@@ -1,3 +1,4 @@
+from array import array
 from typing import NamedTuple
 
 from typing_extensions import Buffer
@@ -61,7 +62,16 @@ class Router:
         Raises:
             ValueError: a setting is out of its range; at most 100 examples can be kept.
         """
-    def route(self, body: Buffer, seed: int, min_time: int, max_time: int, *, name_replicas: bool = False) -> Routed:
+    def route(
+        self,
+        body: Buffer,
+        seed: int,
+        min_time: int,
+        max_time: int,
+        *,
+        name_replicas: bool = False,
+        shard: array[int] | None = None,
+    ) -> Routed:
         """Walks one decompressed body without the GIL; good series are routed whatever the others are.
 
         `seed` is `tenant_seed(tenant)`; samples outside [min_time, max_time] (ms) are refused one by one. Memory beyond
@@ -71,7 +81,10 @@ class Router:
         and stands in records of that replica alone. One that lacks either, or has more than 256 bytes in one, stays as
         it is.
 
+        Series go to the partitions of `shard` (`wire.hashing.shard_of`), or to all of them.
+
         Raises:
+            ValueError: `shard` is none of this router's partitions.
             InvalidData: not a WriteRequest at all (truncated, wrong wire type, overlong varint): nothing is routed.
             MemoryError: nothing is routed.
         """

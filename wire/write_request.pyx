@@ -148,6 +148,16 @@ cdef list shown_examples(Refusals* r):
     return examples
 
 
+cdef int check_shard(const int32_t[::1] shard, int32_t partitions) except -1:
+    cdef Py_ssize_t i
+    if not 1 <= shard.shape[0] <= partitions:
+        raise ValueError(f"no shard of {partitions} partitions: size={shard.shape[0]}")
+    for i in range(shard.shape[0]):
+        if not 0 <= shard[i] < partitions:
+            raise ValueError(f"no shard of {partitions} partitions: partition={shard[i]}")
+    return 0
+
+
 cdef class Router:
     cdef int32_t partitions
     cdef uint32_t max_record_bytes
@@ -192,6 +202,7 @@ cdef class Router:
         int64_t max_time,
         *,
         bint name_replicas=False,
+        const int32_t[::1] shard=None,
     ):
         cdef Walk w
         cdef Cursor c
@@ -205,6 +216,10 @@ cdef class Router:
         w.body = &body[0]
         w.seed = seed
         w.partitions = self.partitions
+        if shard is not None:
+            check_shard(shard, self.partitions)
+            w.shard = &shard[0]
+            w.shard_size = <int32_t>shard.shape[0]
         w.max_record_bytes = self.max_record_bytes
         w.max_label_pairs = self.max_label_pairs
         w.min_time = min_time

@@ -1,11 +1,15 @@
 """A tenant's shard is data layout: it must never change, and must move little when a topic grows."""
 
+from array import array
+
 import mmh3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.hashing import jump_hash, murmur3_x64_128, shard_of
+from tests.wire.messages import Label, Sample, TimeSeries, WriteRequest
+from wire.hashing import jump_hash, murmur3_x64_128, shard_of, tenant_seed
+from wire.write_request import Router
 
 GOLDEN = {
     (b"team-a", 4, 64): [10, 44, 12, 9],
@@ -83,3 +87,33 @@ def test_tenants_load_every_partition_alike() -> None:
 def test_a_shard_of_nothing_is_refused(size: int, partitions: int) -> None:
     with pytest.raises(ValueError, match="no shard"):
         shard_of(b"team-a", size, partitions)
+
+
+def request(count: int) -> bytes:
+    """`count` series, some of which are not canonical."""
+    labels = [[Label(name=b"__name__", value=b"up"), Label(name=b"n", value=str(n).encode())] for n in range(count)]
+    series = [
+        TimeSeries(labels=pairs if n % 3 else pairs[::-1], samples=[Sample(timestamp=5)])
+        for n, pairs in enumerate(labels)
+    ]
+    encoded: bytes = WriteRequest(timeseries=series).SerializeToString()
+    return encoded
+
+
+def test_series_lie_in_their_slots_partition() -> None:
+    seed, shard = tenant_seed(b"team-a"), shard_of(b"team-a", 4, 64)
+    routed = Router(64).route(request(300), seed, 0, 10, shard=shard)
+    over_slots = Router(4).route(request(300), seed, 0, 10)
+    assert sorted(routed.records) == sorted((shard[slot], value) for slot, value in over_slots.records)
+
+
+def test_a_shard_of_all_partitions_changes_nothing() -> None:
+    seed = tenant_seed(b"team-a")
+    everywhere = Router(8).route(request(100), seed, 0, 10, shard=shard_of(b"team-a", 8, 8))
+    assert everywhere == Router(8).route(request(100), seed, 0, 10)
+
+
+@pytest.mark.parametrize("shard", [[], [4], [-1], [0, 1, 2, 3, 0]])
+def test_what_is_no_shard_of_these_partitions_is_refused(shard: list[int]) -> None:
+    with pytest.raises(ValueError, match="no shard of 4 partitions"):
+        Router(4).route(request(1), 0, 0, 10, shard=array("i", shard))
