@@ -23,7 +23,8 @@ from forebay.exit_codes import USAGE
 from forebay.flags import Flags, parse_flags
 from forebay.logs import configure_logs
 from forebay.settings import Settings
-from forebay.settings_file import SettingsError, load_settings
+from forebay.settings_file import load_settings
+from forebay.strict_yaml import SettingsError
 
 _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "all-in-one": all_in_one.run,

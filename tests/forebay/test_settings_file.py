@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from forebay.settings import Settings, effective, host_and_port
-from forebay.settings_file import SettingsError, load_settings, parse_settings
+from forebay.settings_file import load_settings, parse_settings
+from forebay.strict_yaml import SettingsError
 from forebay.units import Duration, Size
 
 
@@ -165,3 +166,7 @@ def test_addresses(address: str, expected: tuple[str | None, int]) -> None:
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(ValueError, match="not an address"):
         host_and_port(address)
+
+
+def test_a_key_that_is_no_text_is_refused() -> None:
+    assert "a key is no text" in problem("? [a, b]\n: 1")
