@@ -40,8 +40,8 @@ class Head:
     """
 
     def __init__(self, *, seed: int, window_ms: int, bounds: Bounds) -> None: ...
-    def append(self, value: Buffer, append_time: int) -> None:
-        """Takes one record whole, or not at all.
+    def append(self, value: Buffer, append_time: int) -> bool:
+        """Takes one record whole, or not at all; whether it holds exemplars or metadata, which a head only counts.
 
         Raises:
             InvalidData: not a WriteRequest with canonical labels; the head is as it was.

@@ -93,7 +93,7 @@ cdef class Head:
         cdef Py_buffer view
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
         try:
-            self._take(<const uint8_t*>view.buf, view.len, append_time, True)
+            return self._take(<const uint8_t*>view.buf, view.len, append_time, True)
         finally:
             PyBuffer_Release(&view)
 
@@ -105,9 +105,11 @@ cdef class Head:
         finally:
             PyBuffer_Release(&view)
 
-    cdef int _take(self, const uint8_t* data, size_t size, int64_t append_time, bint stored) except -1:
+    cdef bint _take(self, const uint8_t* data, size_t size, int64_t append_time, bint stored) except -1:
+        """Whether the record holds exemplars or metadata."""
         cdef Record record
         cdef bint late = False
+        cdef bint annotated
         cdef size_t at
         cdef int status
         memset(&record, 0, sizeof(Record))
@@ -122,6 +124,7 @@ cdef class Head:
                     store_leave_out(&self._store, &record)
                 PyThread_release_lock(self._lock)
             at = record.at - data
+            annotated = record.exemplars != 0 or record.metadata != 0
             record_free(&record)
         if late:
             raise ValueError("head is finished: no record may follow")
@@ -129,7 +132,7 @@ cdef class Head:
             raise MemoryError
         if status != RECORD_OK:
             raise InvalidData(f"record cannot be taken: reason={REASONS[status]!r} offset_in_record={at}")
-        return 0
+        return annotated
 
     def finish(self):
         cdef int status

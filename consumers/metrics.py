@@ -5,6 +5,7 @@ from collections.abc import Collection
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from bucket.manifest import EndedBy, Ledger, Manifest
+from consumers.annotations import Annotations
 from consumers.status import PartitionStatus
 
 ENDED_BY: tuple[EndedBy, ...] = ("mark", "bytes", "gap", "idle", "shutdown", "replay")
@@ -116,6 +117,17 @@ class ConsumerMetrics:
         self.head_bytes_limit = Gauge(
             "forebay_consumer_head_bytes_limit", "Memory that heads may hold (consumer.memory).", registry=registry
         )
+        self.annotation_bytes = Gauge(
+            "forebay_consumer_annotation_bytes", "Memory held by exemplars and metadata.", registry=registry
+        )
+        self.annotated_tenants = Gauge(
+            "forebay_consumer_annotated_tenants", "Tenants whose exemplars and metadata are known.", registry=registry
+        )
+        self.forgotten_tenants = Gauge(
+            "forebay_consumer_forgotten_tenants",
+            "Tenants whose exemplars and metadata made room for others' (consumer.annotation_memory), so far.",
+            registry=registry,
+        )
         for outcome in ("stored", "duplicate", "deduplicated", "rejected"):
             self.samples.labels(outcome)
         for ended_by in ENDED_BY:
@@ -146,6 +158,12 @@ class ConsumerMetrics:
             self.lag.labels(str(status.partition)).set(status.lag)
             self.lag_seconds.labels(str(status.partition)).set(status.lag_seconds(now_ms))
             self.unpublished.labels(str(status.partition)).set(status.unpublished)
+
+    def observe_annotations(self, annotations: Annotations) -> None:
+        """Sets the gauges."""
+        self.annotation_bytes.set(annotations.memory_bytes)
+        self.annotated_tenants.set(len(annotations))
+        self.forgotten_tenants.set(annotations.tenants_forgotten)
 
     def _count_ledger(self, ledger: Ledger) -> None:
         self.samples.labels("stored").inc(ledger.stored)

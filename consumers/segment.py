@@ -6,6 +6,7 @@ from typing import NamedTuple
 from broker.log import Record
 from broker.record import check_version, replica_of, tenant_of
 from bucket.manifest import EndedBy, Followed, Ledger, Recipe
+from consumers.annotations import Annotations
 from consumers.cutter import Cutter
 from consumers.following import Following
 from consumers.head import Bounds, Head
@@ -41,8 +42,12 @@ class Segment:
         cutter: Cutter,
         following: Following,
         new_head: HeadFactory,
+        annotations: Annotations | None = None,
     ) -> None:
-        """`following` is in the state that the segment before ended in, which its manifest holds."""
+        """`following` is in the state that the segment before ended in, which its manifest holds.
+
+        Exemplars and metadata of records go to `annotations`, which outlives the segment.
+        """
         self.log_id = log_id
         self.partition = partition
         self.start = start
@@ -60,6 +65,7 @@ class Segment:
         self._following = following
         self._cutter = cutter
         self._new_head = new_head
+        self._annotations = annotations
 
     @property
     def gap(self) -> tuple[int, int] | None:
@@ -120,7 +126,8 @@ class Segment:
             head = self._new_head(tenant)
         replica = replica_of(record)
         if replica is None or self._following.takes(tenant, replica, record.append_time):
-            head.append(record.value, record.append_time)
+            if head.append(record.value, record.append_time) and self._annotations is not None:
+                self._annotations.take(tenant, record.value)
             if replica is not None:
                 self._following.saw(tenant, replica, record.append_time)
         else:
@@ -150,7 +157,15 @@ class Segment:
                 yield tenant, head, window
 
 
-def open_segment(log_id: str, partition: int, start: int, recipe: Recipe, followed: tuple[Followed, ...]) -> Segment:
+def open_segment(
+    log_id: str,
+    partition: int,
+    start: int,
+    recipe: Recipe,
+    followed: tuple[Followed, ...],
+    *,
+    annotations: Annotations | None = None,
+) -> Segment:
     """An empty segment by this recipe.
 
     `followed` decides bytes too: what the manifest of this very segment says was followed before it, if it stands, or
@@ -168,6 +183,7 @@ def open_segment(log_id: str, partition: int, start: int, recipe: Recipe, follow
         cutter=Cutter(recipe.segment_interval, recipe.segment_max_bytes),
         following=Following(recipe.ha or None, followed),
         new_head=new_head,
+        annotations=annotations,
     )
 
 

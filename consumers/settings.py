@@ -12,6 +12,9 @@ SLACK = Duration.parse("10m")
 was acknowledged."""
 
 
+MIN_ANNOTATION_BYTES = 4096
+
+
 class SegmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where segments end. Part of the recipe, but for `grace`."""
 
@@ -52,6 +55,12 @@ class ConsumerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Static member id on Kafka, such as the pod's name: a restart within the session time-out moves no partition."""
     memory: Size = Size.parse("2GiB")
     """Of all heads. Above it partitions wait until a segment is published, and are then read one at a time."""
+    exemplar_bytes: Size = Size.parse("1MiB")
+    """Of one tenant's newest exemplars."""
+    metadata_bytes: Size = Size.parse("1MiB")
+    """Of one tenant's metadata."""
+    annotation_memory: Size = Size.parse("128MiB")
+    """Of the exemplars and metadata of all tenants; above it, the tenant that was quiet for longest is forgotten."""
     poll_bytes: Size = Size.parse("16MiB")
     poll_timeout: Duration = Duration.parse("200ms")
     build_threads: int = 2
@@ -67,6 +76,10 @@ class ConsumerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("group must not be empty")
         if min(self.build_threads, self.publish_threads, self.poll_bytes, self.poll_timeout, self.memory) <= 0:
             raise ValueError("build_threads, publish_threads, poll_bytes, poll_timeout and memory must be above 0")
+        if min(self.exemplar_bytes, self.metadata_bytes) < MIN_ANNOTATION_BYTES:
+            raise ValueError("exemplar_bytes and metadata_bytes must be at least 4KiB")
+        if self.annotation_memory < self.exemplar_bytes + self.metadata_bytes:
+            raise ValueError("annotation_memory must be at least exemplar_bytes + metadata_bytes")
         if not 0 < self.retry_min <= self.retry_max:
             raise ValueError("retry_min must be above 0 and at most retry_max")
         if self.drain_timeout < 0:

@@ -21,6 +21,7 @@ from broker.record import UnsupportedRecord
 from bucket.bucket import Bucket
 from bucket.manifest import Followed, Manifest, Recipe
 from bucket.manifests import ManifestStore
+from consumers.annotations import Annotations
 from consumers.assignment import Assignment
 from consumers.builder import Builder
 from consumers.flow import Flow
@@ -74,6 +75,12 @@ class Consumer:
         self._logger = logger
         self._metrics = ConsumerMetrics(registry)
         self._metrics.head_bytes_limit.set(settings.memory)
+        self.annotations = Annotations(
+            exemplar_bytes=settings.exemplar_bytes,
+            metadata_bytes=settings.metadata_bytes,
+            memory=settings.annotation_memory,
+        )
+        """What records say besides samples; may be read from any thread."""
         self._flow = Flow(settings.memory)
         self._stopping = threading.Event()
         self._assignment: Assignment | None = None
@@ -147,7 +154,8 @@ class Consumer:
     def _open_segment(self, number: int, start: int, followed: tuple[Followed, ...]) -> Segment:
         if self._assignment is None:
             raise ValueError("no partition is assigned before the group is joined")
-        return open_segment(self._assignment.subscription.log_id, number, start, self._recipe, followed)
+        log_id = self._assignment.subscription.log_id
+        return open_segment(log_id, number, start, self._recipe, followed, annotations=self.annotations)
 
     def _confirm(self) -> None:
         if self._assignment is None:
@@ -265,6 +273,7 @@ class Consumer:
         if self._clock.monotonic() < self._observed + OBSERVE_SECONDS:
             return
         self._observed = self._clock.monotonic()
+        self._metrics.observe_annotations(self.annotations)
         now = self._clock.now_ms()  # before the ends are asked for: Cutter.idle_after
         partitions = assignment.partitions
         ends = assignment.subscription.end_offsets([partition.number for partition in partitions])

@@ -8,7 +8,9 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from consumers.exemplars import Exemplars
 from consumers.head import Bounds, Head
+from consumers.metadata import Metadata
 from forebay.errors import InvalidData
 from tests.fuzz import blocks, corpus
 from tests.fuzz.entry import Entry, Target, exactly
@@ -78,6 +80,19 @@ def _head() -> Target:
     return target
 
 
+def _annotations() -> Target:
+    """Taken as it is, which no product code does: a head has seen the record before."""
+    exemplars, metadata = Exemplars(4096), Metadata(4096)
+
+    def target(data: memoryview) -> None:
+        exemplars.take(data)
+        metadata.take(data)
+        exemplars.select([], corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE)
+        metadata.families()
+
+    return target
+
+
 def _chunks(data: memoryview) -> None:
     for call in (
         sample_count,
@@ -117,6 +132,7 @@ def entries() -> dict[str, Entry]:
         "read request": Entry(_expecting(decode_read_request, InvalidData), corpus.read_requests()),
         "canonical labels": Entry(_expecting(canonical_check), corpus.label_sets()),
         "head": Entry(_head(), writes),
+        "annotations": Entry(_annotations(), writes),
         "chunks": Entry(_chunks, corpus.chunks()),
         "chunk record": Entry(_record, records),
         "symbols": Entry(_symbols, [bytes.fromhex("00000002 0161 036a6f62")]),
