@@ -1,6 +1,7 @@
-"""A label set out of any TimeSeries entry, wherever its label fields stand and however they are written."""
+"""A label set out of any TimeSeries entry, wherever its labels stand and however they are written: sorted, and checked."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport malloc
 
 from wire.canonical cimport LabelPair, compare_bytes, is_metric_name, read_label, sort_labels
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
@@ -9,6 +10,73 @@ from wire.utf8 cimport is_utf8
 
 cdef enum:
     LABELS_FIELD = 1  # of a TimeSeries
+
+cdef struct LabelSet:
+    LabelPair* pairs  # room for `room`; made when the first set needs it
+    uint32_t room
+    uint32_t count
+    uint64_t bytes    # of names and values
+    bint named
+    bint empty_name
+    bint not_utf8
+    bint too_many
+
+cdef inline int begin_labels(LabelSet* s) noexcept nogil:
+    """An empty set; -1 without memory."""
+    if s.pairs == NULL:
+        s.pairs = <LabelPair*>malloc(s.room * sizeof(LabelPair))
+        if s.pairs == NULL:
+            return -1
+    s.count = 0
+    s.bytes = 0
+    s.named = False
+    s.empty_name = False
+    s.not_utf8 = False
+    s.too_many = False
+    return 0
+
+cdef inline void add_label(LabelSet* s, LabelPair pair, bint is_text) noexcept nogil:
+    """A label with an empty value does not exist and is left out."""
+    if pair.name_size == 0:
+        s.empty_name = True
+    if not is_text:
+        s.not_utf8 = True
+    if pair.value_size == 0:
+        return
+    if s.count == s.room:
+        s.too_many = True
+        return
+    if is_metric_name(pair.name, pair.name_size):
+        s.named = True
+    s.pairs[s.count] = pair
+    s.count += 1
+    s.bytes += <uint64_t>pair.name_size + pair.value_size
+
+cdef inline bint _ascends(const LabelSet* s) noexcept nogil:
+    cdef const LabelPair* pairs = s.pairs
+    cdef uint32_t i
+    for i in range(1, s.count):
+        if pairs[i].name[0] <= pairs[i - 1].name[0]:  # mostly the first bytes decide
+            if compare_bytes(pairs[i - 1].name, pairs[i - 1].name_size, pairs[i].name, pairs[i].name_size) >= 0:
+                return False
+    return True
+
+cdef inline int settle_labels(LabelSet* s) noexcept nogil:
+    """0 with the set sorted, or the reason why there is none, which does not depend on the order of the labels."""
+    cdef LabelPair* pairs = s.pairs
+    cdef uint32_t i
+    if s.empty_name:
+        return EMPTY_LABEL_NAME
+    if s.not_utf8:
+        return INVALID_UTF8
+    if s.too_many:
+        return TOO_MANY_LABELS
+    if not _ascends(s):
+        sort_labels(pairs, s.count)
+        for i in range(1, s.count):
+            if compare_bytes(pairs[i - 1].name, pairs[i - 1].name_size, pairs[i].name, pairs[i].name_size) == 0:
+                return DUPLICATE_LABEL
+    return 0 if s.named else MISSING_NAME
 
 cdef inline bint has_labels(Cursor c) noexcept nogil:
     cdef uint32_t field, wire_type
@@ -19,22 +87,11 @@ cdef inline bint has_labels(Cursor c) noexcept nogil:
             return False
     return False
 
-cdef inline int gather_labels(
-    Cursor c, LabelPair* pairs, uint32_t max_pairs, uint32_t* count, const uint8_t** at
-) noexcept nogil:
-    """0 with the sorted set in `pairs`, or the reason why there is none; -1 where it is malformed, at `at`.
-
-    A label with an empty value does not exist and is left out. Which reason is given does not depend on the order of
-    the labels.
-    """
-    cdef uint32_t field, wire_type, i
+cdef inline int gather_labels(Cursor c, LabelSet* s, const uint8_t** at) noexcept nogil:
+    """Adds the labels of a remote-write 1.0 entry; -1 where one is malformed, at `at`."""
+    cdef uint32_t field, wire_type
     cdef Cursor label
     cdef LabelPair pair
-    cdef uint32_t n = 0
-    cdef bint nameless = True
-    cdef bint empty_name = False
-    cdef bint not_utf8 = False
-    cdef bint too_many = False
     while c.p < c.end:
         at[0] = c.p
         if read_tag(&c, &field, &wire_type) < 0:
@@ -45,28 +102,5 @@ cdef inline int gather_labels(
             continue
         if wire_type != WIRE_BYTES or read_bytes(&c, &label) < 0 or read_label(label, &pair) < 0:
             return -1
-        if pair.name_size == 0:
-            empty_name = True
-        if not is_utf8(pair.name, pair.name_size) or not is_utf8(pair.value, pair.value_size):
-            not_utf8 = True
-        if pair.value_size == 0:
-            continue
-        if n == max_pairs:
-            too_many = True
-            continue
-        if is_metric_name(pair.name, pair.name_size):
-            nameless = False
-        pairs[n] = pair
-        n += 1
-    if empty_name:
-        return EMPTY_LABEL_NAME
-    if not_utf8:
-        return INVALID_UTF8
-    if too_many:
-        return TOO_MANY_LABELS
-    sort_labels(pairs, n)
-    for i in range(1, n):
-        if compare_bytes(pairs[i - 1].name, pairs[i - 1].name_size, pairs[i].name, pairs[i].name_size) == 0:
-            return DUPLICATE_LABEL
-    count[0] = n
-    return MISSING_NAME if nameless else 0
+        add_label(s, pair, is_utf8(pair.name, pair.name_size) and is_utf8(pair.value, pair.value_size))
+    return 0

@@ -52,10 +52,13 @@ class Router:
         max_record_bytes: int = 900 * 1024,
         max_label_pairs: int = 1024,
         max_examples: int = 10,
+        max_repeated_bytes: int = 32 << 20,
         cluster_label: str = "",
         replica_label: str = "",
     ) -> None:
         """A series that does not fit `max_record_bytes` is split between samples, its labels repeated.
+
+        What is written again though it stands in the body once is at most `max_repeated_bytes` of a request.
 
         The two labels name the HA replica a series came from; both or none.
 
@@ -85,6 +88,7 @@ class Router:
 
         Raises:
             ValueError: `shard` is none of this router's partitions.
+            BodyTooLarge: more than `max_repeated_bytes` would have to be repeated: nothing is routed.
             InvalidData: not a WriteRequest at all (truncated, wrong wire type, overlong varint): nothing is routed.
             MemoryError: nothing is routed.
         """

@@ -15,13 +15,15 @@ from wire.refusals cimport (
     INVALID_UTF8, MAX_EXAMPLES, METADATA_TOO_LARGE, MISSING_NAME, Refusals, refuse, shortened, shown_series, shown_text
 )
 from wire.replicas cimport MAX_REPLICAS, Replica
-from wire.series_walk cimport (
-    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, partition_of, route_series
+from wire.series_walk cimport route_series
+from wire.walk cimport (
+    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, TOO_LARGE, Walk, partition_of
 )
 
 from typing import NamedTuple
 
 from forebay.errors import InvalidData
+from wire.snappy import BodyTooLarge
 
 REASONS = (
     "empty_label_name",
@@ -82,7 +84,7 @@ cdef int route_metadata(Walk* w, Cursor entry) noexcept nogil:
 
 
 cdef int walk(Walk* w, Cursor c) noexcept nogil:
-    """The whole request, then its plan of records; 0, MALFORMED or NO_MEMORY."""
+    """The whole request, then its plan of records; 0, MALFORMED, NO_MEMORY or TOO_LARGE."""
     cdef uint32_t field, wire_type
     cdef Cursor entry
     cdef int result
@@ -163,6 +165,7 @@ cdef class Router:
     cdef uint32_t max_record_bytes
     cdef uint32_t max_label_pairs
     cdef uint32_t max_examples
+    cdef uint64_t max_repeated_bytes
     cdef bytes cluster_label
     cdef bytes replica_label
 
@@ -173,6 +176,7 @@ cdef class Router:
         max_record_bytes=900 * 1024,
         max_label_pairs=1024,
         max_examples=10,
+        max_repeated_bytes=32 << 20,
         cluster_label="",
         replica_label="",
     ):
@@ -181,6 +185,7 @@ cdef class Router:
             ("max_record_bytes", max_record_bytes, 64, 1 << 30),
             ("max_label_pairs", max_label_pairs, 1, 1 << 20),
             ("max_examples", max_examples, 0, MAX_EXAMPLES),
+            ("max_repeated_bytes", max_repeated_bytes, 0, MAX_BODY_BYTES),
         ):
             if not least <= value <= most:
                 raise ValueError(f"{name} must be from {least} to {most} (got {value})")
@@ -188,6 +193,7 @@ cdef class Router:
         self.max_record_bytes = max_record_bytes
         self.max_label_pairs = max_label_pairs
         self.max_examples = max_examples
+        self.max_repeated_bytes = max_repeated_bytes
         self.cluster_label = cluster_label.encode()
         self.replica_label = replica_label.encode()
         if bool(cluster_label) != bool(replica_label) or (replica_label and replica_label in (cluster_label, "__name__")):
@@ -221,7 +227,8 @@ cdef class Router:
             w.shard = &shard[0]
             w.shard_size = <int32_t>shard.shape[0]
         w.max_record_bytes = self.max_record_bytes
-        w.max_label_pairs = self.max_label_pairs
+        w.labels.room = self.max_label_pairs
+        w.max_repeated_bytes = self.max_repeated_bytes
         w.min_time = min_time
         w.max_time = max_time
         w.refusals.max_examples = self.max_examples
@@ -237,6 +244,11 @@ cdef class Router:
                 result = walk(&w, c)
             if result == MALFORMED:
                 raise InvalidData(f"malformed write request: offset={w.at - w.body} bytes={size}")
+            if result == TOO_LARGE:
+                raise BodyTooLarge(
+                    f"write request too large as records: bytes={size} repeated_bytes={w.repeated} "
+                    f"limit={self.max_repeated_bytes}"
+                )
             if result == NO_MEMORY:
                 raise MemoryError
             return Routed(
@@ -253,5 +265,5 @@ cdef class Router:
             )
         finally:
             plan_free(&w.plan)
-            free(w.pairs)
+            free(w.labels.pairs)
             free(w.replicas.found)

@@ -1,0 +1,62 @@
+"""One walk over a write request: what it knows, what it has found, and where a series goes that is fit to be written."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+from wire.label_set cimport LabelSet
+from wire.murmur3 cimport jump_hash, murmur3_x64_128
+from wire.plan cimport Plan, entry_bytes
+from wire.refusals cimport Refusals
+from wire.replicas cimport Replicas
+
+cdef enum:
+    # Fields of a TimeSeries, in a record as in remote-write 1.0.
+    LABELS = 1
+    SAMPLES = 2
+    EXEMPLARS = 3
+    HISTOGRAMS = 4
+    # What a step of the walk may return besides 0 and reasons.
+    MALFORMED = -1
+    NO_MEMORY = -2
+    TOO_LARGE = -3
+
+cdef struct Walk:
+    const uint8_t* body
+    const uint8_t* at        # where a malformed body could not be read on
+    uint32_t seed
+    int32_t partitions
+    const int32_t* shard     # the partitions to route over
+    int32_t shard_size       # 0: over all of them
+    uint32_t max_record_bytes
+    int64_t min_time
+    int64_t max_time
+    uint64_t max_repeated_bytes
+    uint64_t repeated        # bytes written again though they stand in the body once
+    LabelSet labels          # of the series at hand
+    uint64_t accepted[5]     # by field of TimeSeries; at LABELS the series themselves
+    uint64_t metadata
+    Plan plan
+    Refusals refusals
+    Replicas replicas
+
+cdef inline uint32_t partition_of(const Walk* w, const uint8_t* data, size_t size) noexcept nogil:
+    cdef uint64_t key = murmur3_x64_128(data, size, w.seed).low
+    if w.shard_size:
+        return <uint32_t>w.shard[jump_hash(key, w.shard_size)]
+    return <uint32_t>jump_hash(key, w.partitions)
+
+cdef inline int admit_series(Walk* w, const uint8_t* run, size_t size, int replica, uint32_t* slot) noexcept nogil:
+    """0 and the slot of the series whose canonical labels these are, or a reason to refuse it.
+
+    Every entry that may be written goes through here once, whatever protocol it came by; `replica` is its number.
+    """
+    slot[0] = replica * w.partitions + partition_of(w, run, size)
+    return 0
+
+cdef inline int count_repeated(Walk* w, uint64_t size) noexcept nogil:
+    """What a few bytes may ask for is bounded: TOO_LARGE beyond it."""
+    w.repeated += size
+    return TOO_LARGE if w.repeated > w.max_repeated_bytes else 0
+
+cdef inline bint too_large(const Walk* w, uint64_t labels, uint64_t entry) noexcept nogil:
+    """Larger labels are not repeated, so that splitting adds little: two entries in a row hold 7/8 of a record besides."""
+    return labels > w.max_record_bytes // 8 and entry_bytes(entry) > w.max_record_bytes
