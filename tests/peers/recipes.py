@@ -97,6 +97,25 @@ def _go_module(module: str, *packages: str) -> Callable[[Path], None]:
     return make
 
 
+def _go_beside(module: str, program: Path) -> Callable[[Path], None]:
+    """Builds a program of ours inside a module, with the versions that the module's go.mod asks for."""
+
+    def make(target: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+            beside = Path(scratch) / program.name
+            shutil.copytree(program, beside)
+            described = json.loads(_run("go", "mod", "download", "-json", module, GOFLAGS="-mod=mod"))
+            source = Path(scratch) / "source"
+            shutil.copytree(described["Dir"], source)
+            for path in [source, *source.rglob("*")]:
+                path.chmod(path.stat().st_mode | 0o200)
+            (source / "go.work").unlink(missing_ok=True)
+            beside.rename(source / "cmd" / program.name)
+            _run("go", "build", "-o", f"{target}/", f"./cmd/{program.name}", cwd=source, GOWORK="off")
+
+    return make
+
+
 def _go_program(package: str) -> Callable[[Path], None]:
     """Builds one program at its version, as its module's own go.mod says."""
 
@@ -192,6 +211,11 @@ PEERS = {
         "prometheus-3.15",
         {"prometheus": "prometheus", "promtool": "promtool"},
         _go_module("github.com/prometheus/prometheus@v0.315.0", "./cmd/prometheus", "./cmd/promtool"),
+    ),
+    "prometheus-relabel": Recipe(
+        "prometheus-relabel-3.15",
+        {"relabel": "relabel"},
+        _go_beside("github.com/prometheus/prometheus@v0.315.0", Path(__file__).parent / "relabel"),
     ),
     "versitygw": Recipe(
         "versitygw-1.8.0",
