@@ -33,12 +33,20 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long to be unready before connections are refused, for a load balancer to notice."""
     shutdown_timeout: Duration = Duration.parse("30s")
     """How long requests in flight may take after that."""
+    max_connections: int = 4096
+    """Open at once; for one more, the one that was idle for longest is closed."""
+    header_timeout: Duration = Duration.parse("10s")
+    """How long a client may take for a request's headers, and for a TLS handshake."""
+    write_timeout: Duration = Duration.parse("30s")
+    """How long a client may take nothing of an answer that waits for it."""
     enable_lifecycle: bool = False
     """Whether POST /-/reload does anything."""
 
     def __post_init__(self) -> None:
         if self.drain_delay < 0 or self.shutdown_timeout < 0:
             raise ValueError("drain_delay and shutdown_timeout must be at least 0")
+        if min(self.max_connections, self.header_timeout, self.write_timeout) <= 0:
+            raise ValueError("max_connections, header_timeout and write_timeout must be above 0")
         if self.listen_address:
             host_and_port(self.listen_address)
 

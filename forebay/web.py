@@ -8,8 +8,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from forebay.connections import ConnectionMetrics, Connections, guarded
 from forebay.drain import Drain
-from forebay.errors import Fatal
+from forebay.listener import CannotListen, Listener, bind
 from forebay.readiness import Readiness
 from forebay.settings import WebSettings, host_and_port
 from gateway.app import SERVER_OPTIONS
@@ -17,20 +18,18 @@ from gateway.app import SERVER_OPTIONS
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+REGISTRY: Final = web.AppKey("REGISTRY", CollectorRegistry)
 READINESS: Final = web.AppKey("READINESS", Readiness)
 DRAIN: Final = web.AppKey("DRAIN", Drain)
 _KEEP_ALIVE_SECONDS = 75.0
 _CUT_SECONDS = 5.0  # for answers on their way out, once no request is in flight any more
 
 
-class CannotListen(Fatal):
-    """The address is taken, or is not this machine's."""
-
-
 def make_app(registry: CollectorRegistry, readiness: Readiness) -> web.Application:
     """The routes that every role has; all answer GET and HEAD."""
     drain = Drain()
-    app = web.Application(middlewares=[drain.count])
+    app = web.Application(middlewares=[guarded, drain.count])
+    app[REGISTRY] = registry
     app[DRAIN] = drain
     app[READINESS] = readiness
     app.router.add_get("/-/healthy", _healthy)
@@ -62,6 +61,13 @@ class WebServer:
         self._drain_delay = settings.drain_delay.seconds
         self._timeout = settings.shutdown_timeout.seconds
         self._logger = logger
+        self._connections = Connections(
+            settings.max_connections,
+            header_timeout=settings.header_timeout.seconds,
+            write_timeout=settings.write_timeout.seconds,
+            metrics=ConnectionMetrics(app[REGISTRY]),
+        )
+        self._listener: Listener | None = None
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -74,23 +80,27 @@ class WebServer:
 
     async def start(self) -> None:
         """Raises CannotListen."""
-        await self._runner.setup()
-        host, port = host_and_port(self.address)
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            sockets = bind(*host_and_port(self.address))
         except OSError as error:
-            await self._runner.cleanup()
             raise CannotListen(
                 f"cannot listen: address={self.address} error={error.strerror or error}",
                 hint="choose another with --web.listen-address",
             ) from error
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - for the type checker: it is there after setup
+        self._listener = Listener(
+            sockets, server, self._connections, tls=lambda: None, check=lambda _: True, logger=self._logger
+        )
+        self._listener.start()
 
     async def stop(self) -> None:
         """Unready, then no new connections, then the end of the requests in flight."""
         self._readiness.drain()
         await asyncio.sleep(self._drain_delay)
-        for site in list(self._runner.sites):
-            await site.stop()
+        if self._listener is not None:
+            self._listener.stop()
         if not await self._drain.finished(self._timeout):
             self._logger.warning("requests in flight are cut off", waited_seconds=self._timeout)
         await self._runner.cleanup()

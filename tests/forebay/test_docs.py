@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from compactor.metrics import CompactorMetrics
 from consumers.metrics import ConsumerMetrics
+from forebay.connections import ConnectionMetrics
 from forebay.flags import make_parser
 from forebay.registry import make_registry
 from forebay.reload import ReloadMetrics
@@ -105,6 +106,7 @@ def every_metric() -> CollectorRegistry:
     CompactorMetrics(registry)
     QueryMetrics(registry)
     ReloadMetrics(registry)
+    ConnectionMetrics(registry)
     return registry
 
 

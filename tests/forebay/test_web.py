@@ -7,10 +7,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, Gauge
 
+from forebay.listener import CannotListen
 from forebay.logs import get_logger
 from forebay.readiness import Readiness
 from forebay.settings import WebSettings
-from forebay.web import CannotListen, WebServer, make_app
+from forebay.web import WebServer, make_app
 from tests.peers.process import free_port
 
 Client = TestClient[web.Request, web.Application]

@@ -1,0 +1,150 @@
+"""Accepts connections itself, so that each is counted and meets the TLS settings in force from its first moment."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from forebay.connections import Connections, Guard
+from forebay.errors import Fatal
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+_BACKLOG = 1024
+_AT_ONCE = 64  # accepted before other work of the event loop has its turn
+_PAUSE_SECONDS = 0.5
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_NOT_HERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+
+
+class CannotListen(Fatal):
+    """The address is taken, or is not this machine's."""
+
+
+def bind(host: str | None, port: int) -> list[socket.socket]:
+    """Listening sockets, one of each address that the host has; None is every address. Raises OSError."""
+    made: list[socket.socket] = []
+    refusal: OSError | None = None
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                made.append(_listening(socket.socket(family, kind, protocol), address))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                refusal = error  # a machine without IPv6 may know such addresses
+    except OSError:
+        for each in made:
+            each.close()
+        raise
+    if not made and refusal is not None:
+        raise refusal
+    return made
+
+
+def _listening(made: socket.socket, address: tuple[object, ...]) -> socket.socket:
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if made.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+        made.listen(_BACKLOG)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _close_if_cancelled(accepted: socket.socket, ended: "asyncio.Task[None]") -> None:
+    if ended.cancelled():
+        accepted.close()
+
+
+class Listener:
+    """Accepts on these sockets, which become its own, and serves `make` within a Guard."""
+
+    def __init__(
+        self,
+        sockets: list[socket.socket],
+        make: Callable[[], asyncio.Protocol],
+        connections: Connections,
+        *,
+        tls: Callable[[], ssl.SSLContext | None],
+        check: Callable[[asyncio.BaseTransport], bool],
+        logger: "FilteringBoundLogger",
+    ) -> None:
+        """`tls` is asked, and `check` is, for every connection: what they say may change while others go on."""
+        self._sockets = sockets
+        self._make = make
+        self._connections = connections
+        self._tls = tls
+        self._check = check
+        self._logger = logger
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    def start(self) -> None:
+        for each in self._sockets:
+            each.setblocking(False)
+            self._loop.add_reader(each, self._accept, each)
+
+    def stop(self) -> None:
+        """No further connections; those that there are go on. May be called twice."""
+        self._stopped = True
+        for each in self._sockets:
+            self._loop.remove_reader(each)
+            each.close()
+        self._sockets = []
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                accepted, _address = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                self._logger.warning(
+                    "cannot accept connections", error=error.strerror, hint="raise the limit of open files (ulimit -n)"
+                )
+                self._loop.remove_reader(listening)
+                self._loop.call_later(_PAUSE_SECONDS, self._resume, listening)
+                return
+            guard = Guard(self._connections, self._make, self._check)
+            if not self._connections.admit(guard):
+                accepted.close()
+                continue
+            task = self._loop.create_task(self._connect(accepted, guard))
+            guard.abandon = task.cancel
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(_close_if_cancelled, accepted))
+
+    def _resume(self, listening: socket.socket) -> None:
+        if not self._stopped:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    async def _connect(self, accepted: socket.socket, guard: Guard) -> None:
+        context = self._tls()
+        try:
+            accepted.setblocking(False)
+            with contextlib.suppress(OSError):  # it is gone already
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._loop.connect_accepted_socket(
+                lambda: guard,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=self._connections.header_timeout if context else None,
+            )
+        except OSError:  # of which ssl.SSLError and TimeoutError are
+            accepted.close()
+            guard.abandon = None
+            guard.cut("handshake")
