@@ -136,6 +136,11 @@ class ManifestStore:
         for part in self.parts(log_id, partition):
             yield from self.read(part)
 
+    def newer(self, manifest: Manifest) -> Sequence[Part]:
+        """Manifests that were created behind this one, ascending; rebuilds aside. One listing."""
+        of_chain = manifest.log_id, manifest.partition
+        return [Single(*of_chain, start) for start in self._starts(*of_chain, manifest.end - 1)]
+
     def parts(self, log_id: str, partition: int, overlay: Overlay | None = None) -> Sequence[Part]:
         """What the chain is made of, ascending; roll-ups hide the manifests they cover, generations hide both.
 

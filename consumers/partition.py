@@ -7,7 +7,7 @@ from bucket.manifest import EndedBy, Followed, Manifest
 from consumers.retry import Backoff
 from consumers.sealing import Sealing
 from consumers.segment import Segment
-from consumers.status import PartitionStatus
+from consumers.status import HeldRejections, PartitionStatus
 
 
 class Partition:
@@ -92,6 +92,17 @@ class Partition:
             last_append_time=last.last_append_time if last else None,
             last_blocks=len(last.blocks) if last else 0,
         )
+
+    def rejections(self) -> list[HeldRejections]:
+        """Of segments that are not published yet. May be called from any thread."""
+        return [
+            HeldRejections(
+                self.number, held.start, tenant, reason, samples, held.first_append_time, held.last_append_time
+            )
+            for held in self.segments
+            for tenant, head in list(held.heads.items())
+            for reason, samples in head.counts.rejected.items()
+        ]
 
     def locate(self, last: Manifest | None, end_offset: int) -> None:
         """The chain's end is known: go on behind it, or from the first offset that any log has."""

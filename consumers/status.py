@@ -1,6 +1,22 @@
 """How far each partition is, for the page and for `forebay status`."""
 
+from typing import NamedTuple
+
 import msgspec
+
+
+class HeldRejections(NamedTuple):
+    """Samples of one tenant that were rejected for one reason, in a segment whose manifest is not known to stand."""
+
+    partition: int
+    start: int
+    """First offset of the segment."""
+    tenant: str
+    reason: str
+    samples: int
+    first_time: int
+    """Append times of the segment so far, ms."""
+    last_time: int
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ from consumers.retry import Backoff
 from consumers.sealing import Sealer
 from consumers.segment import Segment, open_segment
 from consumers.settings import ConsumerSettings, SegmentSettings
-from consumers.status import PartitionStatus
+from consumers.status import HeldRejections, PartitionStatus
 from forebay.clock import Clock
 from forebay.errors import Retryable
 from tsdb.chunk import SeriesChunks
@@ -128,6 +128,10 @@ class Consumer:
     def status(self) -> list[PartitionStatus]:
         """By partition. Does not block."""
         return [partition.status() for partition in self._partitions]
+
+    def rejections(self) -> list[HeldRejections]:
+        """Of segments that are not published yet. Does not block."""
+        return [each for partition in self._partitions for each in partition.rejections()]
 
     @property
     def problem(self) -> str:

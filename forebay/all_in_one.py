@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 
 from forebay import parts as part
 from forebay.errors import Fatal
+from forebay.feedback import add_feedback
 from forebay.flags import LISTEN, Flags
 from forebay.process import Process, run_role
 from forebay.self_metrics import SelfMetrics
@@ -37,6 +38,7 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
 
     app = make_app(process.registry, process.readiness)
     part.add_intake(process, app, log)
+    add_feedback(process, parts, app, log, held=consumer.rejections)
     if settings.self_metrics.enabled:
         if not settings.tenancy.default_tenant:
             raise Fatal(

@@ -36,6 +36,7 @@ class Flags(NamedTuple):
     log_format: LogFormat
     listen_address: str | None = None
     enable_lifecycle: bool | None = None
+    enable_admin_api: bool | None = None
     self_metrics: bool | None = None
     json: bool = False
     deep: bool = False
@@ -78,6 +79,13 @@ def make_parser() -> argparse.ArgumentParser:
             action="store_true",
             default=None,
             help="let POST /-/reload read the files anew that can be (default: as web.enable_lifecycle, off)",
+        )
+        command.add_argument(
+            "--web.enable-admin-api",
+            dest="enable_admin_api",
+            action="store_true",
+            default=None,
+            help="let requests look at every tenant and do what is an operator's (default: as web.enable_admin_api)",
         )
         if role == "all-in-one":
             command.add_argument(

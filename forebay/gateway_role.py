@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 from forebay import parts as part
+from forebay.feedback import add_feedback
 from forebay.flags import Flags
 from forebay.process import Process, run_role
 from forebay.settings import Settings
@@ -21,4 +22,5 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     parts.push_async_callback(log.close)
     app = make_app(process.registry, process.readiness)
     part.add_intake(process, app, log)
+    add_feedback(process, parts, app, log)
     await part.start_web(process, parts, app, Status(process, open_log=lambda: part.open_log_reader(process)))

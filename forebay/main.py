@@ -59,6 +59,9 @@ def with_flags(settings: Settings, flags: Flags) -> Settings:
     if flags.enable_lifecycle is not None:
         web = msgspec.structs.replace(settings.web, enable_lifecycle=flags.enable_lifecycle)
         settings = msgspec.structs.replace(settings, web=web)
+    if flags.enable_admin_api is not None:
+        web = msgspec.structs.replace(settings.web, enable_admin_api=flags.enable_admin_api)
+        settings = msgspec.structs.replace(settings, web=web)
     if flags.self_metrics is not None:
         own = msgspec.structs.replace(settings.self_metrics, enabled=flags.self_metrics)
         settings = msgspec.structs.replace(settings, self_metrics=own)

@@ -41,6 +41,8 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a client may take nothing of an answer that waits for it."""
     enable_lifecycle: bool = False
     """Whether POST /-/reload does anything."""
+    enable_admin_api: bool = False
+    """Whether whoever may use this port may look at every tenant, and do what is an operator's."""
 
     def __post_init__(self) -> None:
         if self.drain_delay < 0 or self.shutdown_timeout < 0:

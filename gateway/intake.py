@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.record import Replica, new_headers
 from forebay.clock import Clock
+from gateway.limits import LimitSettings
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Policies
 from gateway.rejections import Rejections
@@ -38,6 +39,10 @@ class Intake:
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
+
+    def limits(self, tenant: str) -> LimitSettings:
+        """Those in force for a tenant."""
+        return self._policies.of(tenant, self.log.partitions).limits
 
     def route(self, tenant: str, body: bytes | bytearray | memoryview) -> Routed:
         """Walks a remote-write 1.0 body without the GIL. Raises InvalidData where it is not one."""

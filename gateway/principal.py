@@ -26,6 +26,10 @@ class Principal(NamedTuple):
         return all(tenant in grant or ANY in grant for grant in self.grants)
 
     @property
+    def allows_all(self) -> bool:
+        return all(ANY in grant for grant in self.grants)
+
+    @property
     def own_tenant(self) -> str:
         """The tenant where no header names one, or "" where the grants leave that open."""
         return next((grant[0] for grant in self.grants if grant and grant[0] != ANY), "")

@@ -4,6 +4,7 @@ A sender drops what was refused, so a refusal is the last that is heard of a sam
 few examples for whoever asks. It starts empty with the process, and when it is full forgets who was quiet for longest.
 """
 
+import heapq
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterable
@@ -73,9 +74,14 @@ class RejectionBook:
         rows = found.rows if found else {}
         return TenantReport(tenant, self.since, tuple(_report(reason, row) for reason, row in sorted(rows.items())))
 
-    def tenants(self) -> list[str]:
-        """All that are in the book."""
-        return list(self._tenants)
+    def top(self, count: int) -> list[str]:
+        """Tenants of which most was refused, first; then those with most in shadow mode."""
+
+        def weight(tenant: str) -> tuple[int, int]:
+            found = self._tenants[tenant]
+            return found.samples, found.shadow_samples
+
+        return heapq.nlargest(count, self._tenants, key=weight)
 
     def samples_of(self, tenant: str) -> int:
         """Refused so far, by all reasons."""

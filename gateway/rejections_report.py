@@ -58,10 +58,7 @@ class TenantReport(msgspec.Struct, frozen=True):
 
 
 def merge(reports: Iterable[TenantReport]) -> list[TenantReport]:
-    """Of several processes of one gateway, by tenant in order of their samples, most first.
-
-    What gateways counted is added up. What consumers counted is in one bucket for all of them: the newest look wins.
-    """
+    """What several processes of one gateway counted, added up, by tenant in order of samples, most first."""
     by_tenant: defaultdict[str, list[TenantReport]] = defaultdict(list)
     for report in reports:
         by_tenant[report.tenant].append(report)
@@ -79,8 +76,6 @@ def _merge_tenant(tenant: str, reports: list[TenantReport]) -> TenantReport:
 
 
 def _merge_reason(found: list[ReasonReport]) -> ReasonReport:
-    if found[0].stage == "consumer":
-        return max(found, key=lambda each: (each.last_time, each.samples))
     examples = sorted((example for each in found for example in each.examples), key=lambda each: -each.time)
     return ReasonReport(
         reason=found[0].reason,
