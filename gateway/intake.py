@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.record import Replica, new_headers
 from forebay.clock import Clock
+from forebay.errors import Retryable
 from gateway.limits import LimitSettings
 from gateway.metrics import GatewayMetrics
-from gateway.policy import Policies
+from gateway.policy import Policies, TenantPolicy
+from gateway.rate import Rates
+from gateway.reasons import REQUEST_TOO_LARGE
 from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings
 from gateway.tenant_state import TenantStates
+from wire.snappy import BodyTooLarge
 from wire.write_request import Routed
 
 if TYPE_CHECKING:
@@ -36,31 +40,63 @@ class Intake:
         self._policies = policies
         self.tenants = TenantStates()
         self.rejections = Rejections(clock, metrics, logger)
+        self._rates = Rates(self.tenants, self.rejections, clock)
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
 
     def limits(self, tenant: str) -> LimitSettings:
         """Those in force for a tenant."""
-        return self._policies.of(tenant, self.log.partitions).limits
+        return self._policy(tenant).limits
+
+    def check(self, tenant: str, size: int | None) -> None:
+        """Before anything of a request is read but its headers, which may declare its size.
+
+        Raises:
+            RateLimited: nothing of it would be stored.
+            BodyTooLarge: as `check_size`.
+        """
+        self._rates.check(self._policy(tenant))
+        if size is not None:
+            self.check_size(tenant, size)
+
+    def check_size(self, tenant: str, size: int) -> None:
+        """Once for each body, as soon as its compressed size is known. Raises BodyTooLarge."""
+        limits = self._policy(tenant).limits
+        if limits.max_request_bytes and size > limits.max_request_bytes:
+            shadow = limits.is_shadow("max_request_bytes")
+            self.rejections.note_request(tenant, REQUEST_TOO_LARGE, shadow=shadow)
+            if not shadow:
+                raise BodyTooLarge(
+                    f"body is too large for this tenant: bytes={size} tenant={tenant} limit={limits.max_request_bytes}",
+                    hint="send fewer samples a request (max_samples_per_send), or raise limits.max_request_bytes",
+                )
 
     def route(self, tenant: str, body: bytes | bytearray | memoryview) -> Routed:
         """Walks a remote-write 1.0 body without the GIL. Raises InvalidData where it is not one."""
         now = self._clock.now_ms()
-        policy = self._policies.of(tenant, self.log.partitions)
+        policy = self._policy(tenant)
         limits = policy.limits
         return policy.router.route(
-            body, policy.seed, now - limits.max_age, now + limits.max_future, name_replicas=policy.name_replicas
+            body,
+            policy.seed,
+            now - limits.max_age,
+            now + limits.max_future,
+            name_replicas=policy.name_replicas,
+            shard=policy.shard,
         )
 
     async def append(self, tenant: str, routed: Routed) -> None:
         """The good series are durable in every partition when it returns; what was refused is counted then, too.
 
         Raises:
+            RateLimited: nothing of it is stored.
             LogFull, LogUnavailable: the whole request must be sent again.
             LogCorrupt: the log cannot go on.
         """
         metrics = self._metrics
+        samples = routed.samples + routed.histograms
+        paid = self._rates.take(self._policy(tenant), samples)
         if routed.records:
             key, headers = tenant.encode(), self._headers
             named = {number: new_headers(Replica(*replica)) for number, replica in routed.replicas.items()}
@@ -70,19 +106,17 @@ class Intake:
             ]
             started = self._clock.monotonic()
             try:
-                async with asyncio.timeout(self._timeout):
-                    await self.log.append(records)
-            except TimeoutError as error:
-                raise LogUnavailable(
-                    f"log did not confirm in time: timeout={self._timeout:g}s backlog_bytes={self.log.backlog_bytes()}",
-                    hint="see forebay_gateway_append_duration_seconds, and the disk or brokers behind the log",
-                ) from error
+                await self._confirmed(records)
+            except Retryable:
+                if paid:
+                    paid.give_back(samples)  # they come again, and are paid for then
+                raise
             metrics.append_seconds.observe(self._clock.monotonic() - started)
             metrics.records.inc(len(records))
             metrics.record_bytes.inc(sum(len(value) for _, value in routed.records))
         state = self.tenants.of(tenant)
         state.last_ms = self._clock.now_ms()
-        state.samples += routed.samples + routed.histograms
+        state.samples += samples
         metrics.series.inc(routed.series)
         metrics.floats.inc(routed.samples)
         if routed.histograms:
@@ -94,3 +128,16 @@ class Intake:
         if routed.unnamed:
             metrics.unnamed.inc(routed.unnamed)
         self.rejections.note(tenant, routed)
+
+    async def _confirmed(self, records: list[NewRecord]) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.log.append(records)
+        except TimeoutError as error:
+            raise LogUnavailable(
+                f"log did not confirm in time: timeout={self._timeout:g}s backlog_bytes={self.log.backlog_bytes()}",
+                hint="see forebay_gateway_append_duration_seconds, and the disk or brokers behind the log",
+            ) from error
+
+    def _policy(self, tenant: str) -> TenantPolicy:
+        return self._policies.of(tenant, self.log.partitions)

@@ -1,12 +1,15 @@
 """What decides the fate of a tenant's request, put together once and not for every request."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.limits import LimitSettings
 from gateway.settings import HaSettings
-from wire.hashing import tenant_seed
+from wire.hashing import shard_of, tenant_seed
 from wire.write_request import Router
+
+if TYPE_CHECKING:
+    from array import array
 
 MAX_POLICIES = 20_000
 """Tenants whose policies are kept; a name that any sender can make up must not cost memory for ever."""
@@ -19,11 +22,22 @@ class TenantPolicy(NamedTuple):
     limits: LimitSettings
     router: Router
     seed: int
+    shard: "array[int] | None"
+    """The partitions of the tenant; None is all."""
     name_replicas: bool
 
 
+class _Table(NamedTuple):
+    """What was made for one state of log and overrides; only `made` and `routers` ever change, and only grow."""
+
+    partitions: int
+    overrides: Mapping[str, LimitSettings]
+    made: dict[str, TenantPolicy]
+    routers: dict[LimitSettings, Router]
+
+
 class Policies:
-    """Every tenant's policy. `of` is for one event loop and its threads; `replace` for the event loop."""
+    """Every tenant's policy. Any thread may use it."""
 
     def __init__(
         self,
@@ -33,42 +47,44 @@ class Policies:
         overrides: Mapping[str, LimitSettings] | None = None,
     ) -> None:
         self._defaults = defaults
-        self._overrides = overrides or {}
         self._ha = ha
-        self._partitions = partitions
-        self._made: dict[str, TenantPolicy] = {}
-        self._routers: dict[LimitSettings, Router] = {}
+        self._table = _Table(partitions, overrides or {}, {}, {})
+
+    @property
+    def tenants(self) -> int:
+        """How many have limits of their own."""
+        return len(self._table.overrides)
 
     def of(self, tenant: str, partitions: int) -> TenantPolicy:
         """The tenant's policy over a log of so many partitions."""
-        if partitions != self._partitions:  # it has grown
-            self._partitions = partitions
-            self._forget()
-        policy = self._made.get(tenant)
-        return policy if policy is not None else self._make(tenant)
+        table = self._table
+        if partitions != table.partitions:  # it has grown
+            table = self._table = _Table(partitions, table.overrides, {}, {})
+        policy = table.made.get(tenant)
+        return policy if policy is not None else self._make(table, tenant)
 
     def replace(self, overrides: Mapping[str, LimitSettings]) -> None:
-        """Other limits from the next request on; requests that are being routed keep what they began with."""
-        self._overrides = overrides
-        self._forget()
+        """Other limits from the next request on, at one moment; requests under way keep what they began with."""
+        table = self._table
+        # Those still in use stay: a router may have learned things that are worth keeping.
+        used = {self._defaults, *overrides.values()}
+        routers = {limits: router for limits, router in list(table.routers.items()) if limits in used}
+        self._table = _Table(table.partitions, overrides, {}, routers)
 
-    def _forget(self) -> None:
-        # New dictionaries: a thread that is making a policy now puts it into the old ones.
-        self._made, self._routers = {}, {}
-
-    def _make(self, tenant: str) -> TenantPolicy:
-        made, routers = self._made, self._routers
-        limits = self._overrides.get(tenant, self._defaults)
-        router = routers.get(limits)
+    def _make(self, table: _Table, tenant: str) -> TenantPolicy:
+        limits = table.overrides.get(tenant, self._defaults)
+        router = table.routers.get(limits)
         if router is None:
-            router = routers[limits] = Router(
-                self._partitions,
+            router = table.routers[limits] = Router(
+                table.partitions,
                 max_label_pairs=limits.max_label_pairs,
                 cluster_label=self._ha.cluster_label,
                 replica_label=self._ha.replica_label,
             )
-        policy = TenantPolicy(tenant, limits, router, tenant_seed(tenant.encode()), self._ha.deduplicates(tenant))
-        if len(made) >= MAX_POLICIES:
-            made.clear()
-        made[tenant] = policy
+        key = tenant.encode()
+        shard = shard_of(key, limits.shard_size, table.partitions) if limits.shard_size else None
+        policy = TenantPolicy(tenant, limits, router, tenant_seed(key), shard, self._ha.deduplicates(tenant))
+        if len(table.made) >= MAX_POLICIES:
+            table.made.clear()
+        table.made[tenant] = policy
         return policy

@@ -6,7 +6,9 @@ from wire.write_request import REASONS
 
 RATE_LIMITED = "rate_limited"
 """A whole request, answered with 429."""
-GATEWAY_REASONS = (*REASONS, RATE_LIMITED)
+REQUEST_TOO_LARGE = "request_too_large"
+"""A whole request, answered with 413."""
+GATEWAY_REASONS = (*REASONS, RATE_LIMITED, REQUEST_TOO_LARGE)
 """Everything that a gateway refuses samples for."""
 
 
@@ -38,6 +40,7 @@ ADVICE: Final[dict[str, Advice]] = {
     "too_many_buckets": Advice("max_histogram_buckets", "lower the resolution of the histogram, or raise the limit"),
     "active_series": Advice("max_active_series", "drop series or labels of high cardinality, or raise the limit"),
     RATE_LIMITED: Advice("samples_per_second", "scrape less or less often, or raise the limit and samples_burst"),
+    REQUEST_TOO_LARGE: Advice("max_request_bytes", "lower max_samples_per_send of the sender, or raise the limit"),
     # judged after the ack, by consumers
     "too_many_windows": Advice("max_age", "send old samples in order of time, so that fewer windows are open at once"),
     "duplicate_timestamp": Advice(

@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from gateway.token_bucket import TokenBucket
+
 MAX_TENANTS = 20_000
 """Tenants that are remembered; of more, the one that was quiet for longest is forgotten."""
 
@@ -15,6 +17,8 @@ class TenantState:
     """When it last wrote."""
     samples: int = 0
     """Made durable, float and histogram samples together."""
+    bucket: TokenBucket | None = None
+    """What is left of its samples per second; none where nobody asked yet."""
 
 
 class TenantStates:

@@ -2,10 +2,11 @@
 
 The way of a request:
 
-    negotiate -> tenant -> gate -> read body -> its turn -> decompress -> route -> append -> answer
+    negotiate -> tenant -> rate, gate -> read body -> its turn -> decompress -> route -> append -> answer
 
 A sender drops a batch that was answered with 4xx and sends one again that was answered with 5xx. So 4xx is only for
-what can never be right, after the good part of it is durable; being full, slow or broken is 503.
+what can never be right, after the good part of it is durable; being full, slow or broken is 503. 429 is for a tenant
+that sends more than it may, where losing data is what the limit is for.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from gateway.in_flight import InFlight, Reservation
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.negotiation import UnsupportedMedia, negotiate
+from gateway.rate import RateLimited
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
 from wire.snappy import BodyTooLarge, decompress, decompressed_size
@@ -63,6 +65,8 @@ class WriteHandler:
         try:
             with self._in_flight.open() as reservation:
                 response = await self._write(request, reservation)
+        except RateLimited as error:
+            response = web.Response(status=429, text=f"{error}\n", headers={"Retry-After": str(error.retry_after)})
         except Retryable as error:
             response = web.Response(status=503, text=f"{error}\n", headers=self._gate.refused(error))
         except UnsupportedMedia as error:
@@ -91,9 +95,13 @@ class WriteHandler:
         negotiate(headers.get("Content-Type"), headers.get("Content-Encoding"))
         tenant = self._tenants.read(request)
         reservation.belongs_to(tenant)
-        self._gate.check(tenant, request.content_length)
+        declared = request.content_length
+        self._intake.check(tenant, declared)
+        self._gate.check(tenant, declared)
         compressed = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
         self._metrics.received_bytes.inc(len(compressed))
+        if declared is None:
+            self._intake.check_size(tenant, len(compressed))
         size = decompressed_size(compressed, settings.max_body_bytes)
         self._metrics.body_bytes.observe(size)
         reservation.take(2 * size)  # the decompressed body, and the records made of it
