@@ -74,17 +74,7 @@ class Intake:
 
     def route(self, tenant: str, body: bytes | bytearray | memoryview) -> Routed:
         """Walks a remote-write 1.0 body without the GIL. Raises InvalidData where it is not one."""
-        now = self._clock.now_ms()
-        policy = self._policy(tenant)
-        limits = policy.limits
-        return policy.router.route(
-            body,
-            policy.seed,
-            now - limits.max_age,
-            now + limits.max_future,
-            name_replicas=policy.name_replicas,
-            shard=policy.shard,
-        )
+        return self._policy(tenant).route(body, self._clock.now_ms())
 
     async def append(self, tenant: str, routed: Routed) -> None:
         """The good series are durable in every partition when it returns; what was refused is counted then, too.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gateway.limits import LimitSettings
 from gateway.settings import HaSettings
 from wire.hashing import shard_of, tenant_seed
-from wire.write_request import Router
+from wire.write_request import Routed, Router
 
 if TYPE_CHECKING:
     from array import array
@@ -25,6 +25,18 @@ class TenantPolicy(NamedTuple):
     shard: "array[int] | None"
     """The partitions of the tenant; None is all."""
     name_replicas: bool
+
+    def route(self, body: bytes | bytearray | memoryview, now_ms: int) -> Routed:
+        """As `Router.route`, by this tenant's rules; a limit that is judged by time is judged at `now_ms`."""
+        limits = self.limits
+        return self.router.route(
+            body,
+            self.seed,
+            now_ms - limits.max_age,
+            now_ms + limits.max_future,
+            name_replicas=self.name_replicas,
+            shard=self.shard,
+        )
 
 
 class _Table(NamedTuple):
