@@ -114,8 +114,8 @@ def test_attributes_that_become_one_label_are_joined_in_the_order_of_their_keys(
     for options in settings:
         metric.gauge.data_points[0].attributes.add(key="e").value.string_value = "x"
         metric.gauge.data_points[0].attributes.add(key="e").value.string_value = "y"
-        (key,) = samples_of(translated(export_of(metric), **options)[1])
-        labels = dict(key[0])
+        ((found, _),) = samples_of(translated(export_of(metric), **options)[1])
+        labels = dict(found)
         assert labels[b"e"].startswith(b"x;y")
         assert options or labels[b"b_c"] == b"1;2;3"
         assert b"d" not in labels
