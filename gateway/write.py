@@ -4,9 +4,7 @@ The way of a request:
 
     negotiate -> tenant -> rate, gate -> read body -> its turn -> decompress -> route -> append -> answer
 
-A sender drops a batch that was answered with 4xx and sends one again that was answered with 5xx. So 4xx is only for
-what can never be right, after the good part of it is durable; being full, slow or broken is 503. 429 is for a tenant
-that sends more than it may, where losing data is what the limit is for.
+Where part of a request is refused, 400 says so after the good part of it is durable; other refusals: `gateway.refusal`.
 """
 
 import asyncio
@@ -16,22 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import web
 
 from forebay.clock import Clock
-from forebay.errors import Fatal, Forbidden, InvalidData, Retryable
+from forebay.errors import Fatal, ForebayError
 from gateway.answer import rejections
 from gateway.body import read_body
 from gateway.gate import Gate
 from gateway.in_flight import InFlight, Reservation
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
-from gateway.negotiation import UnsupportedMedia, negotiate
-from gateway.rate import RateLimited
+from gateway.negotiation import negotiate
+from gateway.refusal import refusal_of
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
-from wire.snappy import BodyTooLarge, decompress, decompressed_size
+from wire.snappy import decompress, decompressed_size
 from wire.write_request import Routed
 
 _NO_CONTENT = 204
-_RETRY_AFTER = {"Retry-After": "5"}
 
 
 class WriteHandler:
@@ -65,23 +62,11 @@ class WriteHandler:
         try:
             with self._in_flight.open() as reservation:
                 response = await self._write(request, reservation)
-        except RateLimited as error:
-            response = web.Response(status=429, text=f"{error}\n", headers={"Retry-After": str(error.retry_after)})
-        except Retryable as error:
-            response = web.Response(status=503, text=f"{error}\n", headers=self._gate.refused(error))
-        except UnsupportedMedia as error:
-            response = web.Response(status=415, text=f"{error}\n")
-        except BodyTooLarge as error:
-            response = web.Response(status=413, text=f"{error}\n")
-        except Forbidden as error:
-            response = web.Response(status=403, text=f"{error}\n")
-        except InvalidData as error:
-            response = web.Response(status=400, text=f"{error}\n")
-        except Fatal as error:
-            self._stop(error)
-            response = web.Response(status=503, text="this gateway is stopping\n", headers=_RETRY_AFTER)
-        except MemoryError:
-            response = web.Response(status=503, text="out of memory\n", headers=_RETRY_AFTER)
+        except (ForebayError, MemoryError) as error:
+            if isinstance(error, Fatal):
+                self._stop(error)
+            status, text, headers = refusal_of(error, self._gate)
+            response = web.Response(status=status, text=f"{text}\n", headers=headers)
         except Exception:
             self._metrics.requests[500].inc()
             raise  # a bug: the server logs it and answers 500 without telling the sender how we are made
