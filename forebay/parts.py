@@ -20,6 +20,8 @@ from consumers.worker import Consumer
 from forebay.bucket_probe import BucketProbe
 from forebay.component import Component
 from forebay.flags import LISTEN
+from forebay.overrides_apart import load_apart
+from forebay.overrides_file import load_overrides
 from forebay.page import Page
 from forebay.process import Process
 from forebay.settings import Settings
@@ -95,13 +97,24 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
         app,
         log,
         settings=settings.gateway,
-        policies=Policies(settings.limits, settings.ha, log.partitions),
+        policies=_policies(process, log.partitions),
         tenancy=settings.tenancy,
         clock=process.clock,
         registry=process.registry,
         logger=process.logger("gateway"),
         stop=process.fail,
     )
+
+
+def _policies(process: Process, partitions: int) -> Policies:
+    """With every tenant's overrides, which go with their file from now on. Blocks. Raises SettingsError."""
+    settings = process.settings
+    if not settings.overrides_file:
+        return Policies(settings.limits, settings.ha, partitions)
+    file = Path(settings.overrides_file)
+    policies = Policies(settings.limits, settings.ha, partitions, load_overrides(file, settings.limits))
+    process.reloads.add("overrides", lambda: policies.replace(load_apart(file, settings.limits)), lambda: [file])
+    return policies
 
 
 async def start_consumer(process: Process, parts: AsyncExitStack, bucket: Bucket) -> Consumer:

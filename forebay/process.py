@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from forebay.clock import Clock, SystemClock
 from forebay.errors import ForebayError, Retryable
-from forebay.exit_codes import FAILED, OK, START_FAILED
+from forebay.exit_codes import FAILED, OK, START_FAILED, USAGE
 from forebay.flags import Flags
 from forebay.logs import get_logger
 from forebay.readiness import Readiness
@@ -22,6 +22,7 @@ from forebay.registry import make_registry
 from forebay.reload import Reloads
 from forebay.settings import Settings
 from forebay.signals import Signals
+from forebay.strict_yaml import SettingsError
 from forebay.version import VERSION
 from gateway.siblings import Alone, Siblings
 
@@ -99,7 +100,9 @@ async def _live(role: str, flags: Flags, settings: Settings, start: Start) -> in
         logger.info("ended")
         return OK
     _tell(logger, process.failure)
-    return FAILED if started else START_FAILED
+    if started:
+        return FAILED
+    return USAGE if isinstance(process.failure, SettingsError) else START_FAILED
 
 
 def _tell(logger: "FilteringBoundLogger", failure: BaseException) -> None:

@@ -4,20 +4,25 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from forebay.expand import UnsetVariable, expand
 from forebay.settings import NOT_YET, Settings
 from forebay.strict_yaml import SettingsError, convert, parse_yaml
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of `file`, or the defaults where there is none.
+    """The settings of `file`, or the defaults where there is none. Files that they name are beside it.
 
     Raises:
         SettingsError: `path: problem (got value)`.
     """
     if file is None:
         return Settings()
-    return parse_settings(read_text(file, "settings"), environment)
+    settings = parse_settings(read_text(file, "settings"), environment)
+    if settings.overrides_file:
+        settings = msgspec.structs.replace(settings, overrides_file=str(file.parent / settings.overrides_file))
+    return settings
 
 
 def read_text(file: Path, what: str) -> str:

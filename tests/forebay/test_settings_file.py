@@ -100,7 +100,6 @@ def test_json_is_yaml() -> None:
             "broker: {kafka: {librdkafka: {acks: 1}}}",
             "broker.kafka: librdkafka must not hold what this program decides (got acks)",
         ),
-        ("overrides_file: x.yaml", "overrides_file: per-tenant overrides are not built yet"),
         ("- a\n- b", "settings: expected a mapping (got ['a', 'b'])"),
         ("segment: {interval: 1m}\nsegment: {interval: 2m}", "not YAML: while reading a mapping"),
         ("segment: [", "not YAML:"),
