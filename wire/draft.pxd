@@ -22,6 +22,7 @@ from wire.walk cimport (
 
 cdef struct Elements:
     uint64_t samples         # float and histogram samples, accepted or not
+    uint64_t found[5]        # by field, accepted or not
     uint64_t accepted[5]
     bint plain               # nothing refused or unknown, and nothing that has to be written anew
 

@@ -16,6 +16,7 @@ from wire.label_set cimport begin_labels, gather_labels, has_labels, settle_labe
 from wire.plan cimport Cut, Plan, entry_bytes, plan_add, plan_add_cut, plan_reserve
 from wire.refusals cimport SERIES_TOO_LARGE
 from wire.replicas cimport Replica, replica_in_run, replica_number
+from wire.series_rules cimport LEFT_OUT, RELABELLED, leave_out, relabel_labels, relabel_run
 from wire.walk cimport (
     EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, too_large
 )
@@ -43,6 +44,7 @@ cdef inline int read_elements(Walk* w, Cursor c, Elements* e) noexcept nogil:
             e.plain = False
             continue
         e.samples += field != EXEMPLARS
+        e.found[field] += 1
         reason = judge(w, field, element, &timestamp)
         if reason < 0:
             return MALFORMED
@@ -140,25 +142,12 @@ cdef inline int _draft_run(Walk* w, Draft* d, Cursor entry, Cursor labels, const
         memcpy(run + head, replica.field.end, labels.end - replica.field.end)
     return begin_draft(w, d, entry, size, number)
 
-cdef inline int rewrite_series(
-    Walk* w, Cursor entry, Cursor labels, bint canonical, const Elements* e, const Replica* replica
+cdef inline int rewrite_run(
+    Walk* w, Cursor entry, Cursor labels, const Elements* e, const Replica* replica
 ) noexcept nogil:
-    """An entry that cannot be copied as it is.
-
-    `labels` is its leading run where that is `canonical`, and `replica` what it names, or NULL.
-    """
+    """An entry that cannot be copied as it is, though its labels are canonical; `replica` is what they name, or NULL."""
     cdef Draft d
-    cdef int reason
-    if canonical:
-        reason = _draft_run(w, &d, entry, labels, replica)
-    else:
-        if begin_labels(&w.labels) < 0:
-            return NO_MEMORY
-        if gather_labels(entry, &w.labels, &w.at) < 0:
-            return MALFORMED
-        reason = settle_labels(&w.labels)
-        if reason == 0:
-            reason = draft_labels(w, &d, entry, entry.end - entry.p)
+    cdef int reason = _draft_run(w, &d, entry, labels, replica)
     if reason < 0:
         return reason
     if reason:
@@ -166,24 +155,66 @@ cdef inline int rewrite_series(
         return 0
     return write_elements(w, &d)
 
+cdef inline int draft_series(Walk* w, Cursor entry, int reason, const Elements* e) noexcept nogil:
+    """An entry with the labels at hand, or the reason or error that came of them."""
+    cdef Draft d
+    if reason == 0:
+        reason = draft_labels(w, &d, entry, entry.end - entry.p)
+    if reason < 0:
+        return reason
+    if reason:
+        refuse_series(w, reason, entry, e)
+        return 0
+    return write_elements(w, &d)
+
+cdef inline int gather_series(Walk* w, Cursor entry) noexcept nogil:
+    """Makes its labels those at hand, wherever they stand: 0, a reason or an error."""
+    if begin_labels(&w.labels) < 0:
+        return NO_MEMORY
+    if gather_labels(entry, &w.labels, &w.at) < 0:
+        return MALFORMED
+    return settle_labels(&w.labels)
+
+cdef inline int relabel_series(Walk* w, Cursor entry, Cursor labels, bint canonical, const Elements* e) noexcept nogil:
+    """RELABELLED where the entry is to be stored as it is; else 0 or an error, and all is said about it."""
+    cdef int result
+    if canonical:
+        result = relabel_run(w, labels)
+        if result == 0:
+            return RELABELLED
+    else:
+        result = relabel_labels(w, gather_series(w, entry))
+    if result == LEFT_OUT:
+        leave_out(w, e)
+        return 0
+    return draft_series(w, entry, 0 if result == RELABELLED else result, e)
+
 cdef inline int route_series(Walk* w, Cursor entry) noexcept nogil:
     cdef Cursor rest = entry
     cdef Cursor labels
     cdef uint32_t count = 0
     cdef Elements e
-    cdef size_t size = entry.end - entry.p
     cdef bint canonical = read_canonical_labels(&rest, &count) == LABELS_OK and count <= w.labels.room
     cdef Replica replica
     cdef bint named
+    cdef int result
     labels.p = entry.p
     labels.end = rest.p
     if read_elements(w, rest, &e) < 0:
         return MALFORMED
-    named = canonical and w.replicas.replica_label_size and replica_in_run(&w.replicas, labels, &replica)
-    if not (canonical and e.plain) or entry_bytes(size) > w.max_record_bytes:
-        # A label behind the run makes the run but a part of the set.
-        canonical = canonical and (e.plain or not has_labels(rest))
-        return rewrite_series(w, entry, labels, canonical, &e, &replica if named else NULL)
+    # A label behind the run makes the run but a part of the set.
+    canonical = canonical and (e.plain or not has_labels(rest))
+    if w.relabeler != NULL:
+        if not (e.samples or e.found[EXEMPLARS]):
+            return 0  # as below
+        result = relabel_series(w, entry, labels, canonical, &e)
+        if result != RELABELLED:
+            return result
+    elif not canonical:
+        return draft_series(w, entry, gather_series(w, entry), &e)
+    named = w.replicas.replica_label_size and replica_in_run(&w.replicas, labels, &replica)
+    if not e.plain or entry_bytes(entry.end - entry.p) > w.max_record_bytes:
+        return rewrite_run(w, entry, labels, &e, &replica if named else NULL)
     if not (e.samples or e.accepted[EXEMPLARS]):
         return 0  # a label set alone says nothing: there is nothing to store and nothing to lose
     if named:

@@ -6,6 +6,7 @@ from wire.label_set cimport LabelSet
 from wire.murmur3 cimport jump_hash, murmur3_x64_128
 from wire.plan cimport Plan, entry_bytes
 from wire.refusals cimport Refusals
+from wire.relabel cimport Relabeler
 from wire.replicas cimport Replicas
 
 cdef enum:
@@ -31,8 +32,11 @@ cdef struct Walk:
     int64_t max_time
     uint64_t max_repeated_bytes
     uint64_t repeated        # bytes written again though they stand in the body once
+    uint32_t max_label_pairs # after rules; what `labels` has room for, before them
+    Relabeler* relabeler     # NULL without rules
     LabelSet labels          # of the series at hand
     uint64_t accepted[5]     # by field of TimeSeries; at LABELS the series themselves
+    uint64_t dropped[5]      # by rules, by field of TimeSeries
     uint64_t metadata
     Plan plan
     Refusals refusals

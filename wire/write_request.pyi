@@ -3,6 +3,8 @@ from typing import NamedTuple
 
 from typing_extensions import Buffer
 
+from wire.relabel import RelabelRules
+
 class Rejection(NamedTuple):
     """One refused series or sample, for the answer to the sender."""
 
@@ -32,6 +34,11 @@ class Routed(NamedTuple):
     """Of records that are of an HA replica, by index: the values of its cluster and replica labels."""
     unnamed: int
     """Series whose replica was not named, because the request holds more than 256."""
+    dropped: int = 0
+    """Float and histogram samples of series that relabel rules have dropped; the sender is told they were written."""
+    dropped_histograms: int = 0
+    """Of these, histogram samples."""
+    dropped_exemplars: int = 0
 
 REASONS: tuple[str, ...]
 """Every reason that `rejected` may name."""
@@ -55,12 +62,16 @@ class Router:
         max_repeated_bytes: int = 32 << 20,
         cluster_label: str = "",
         replica_label: str = "",
+        relabel: RelabelRules | None = None,
     ) -> None:
         """A series that does not fit `max_record_bytes` is split between samples, its labels repeated.
 
         What is written again though it stands in the body once is at most `max_repeated_bytes` of a request.
 
         The two labels name the HA replica a series came from; both or none.
+
+        `relabel` is carried out on each series whose labels are a set of UTF-8 names and values: before its replica
+        is looked for, before its labels are counted and before `__name__` is asked for.
 
         Raises:
             ValueError: a setting is out of its range; at most 100 examples can be kept.

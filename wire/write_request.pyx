@@ -10,10 +10,12 @@ from libc.string cimport memset
 
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
 from wire.elements cimport check_metadata
+from wire.label_builder cimport MAX_BUILT
 from wire.plan cimport IS_METADATA, PLACE_MASK, entry_bytes, plan_add, plan_free, plan_records, plan_write
 from wire.refusals cimport (
     INVALID_UTF8, MAX_EXAMPLES, METADATA_TOO_LARGE, MISSING_NAME, Refusals, refuse, shortened, shown_series, shown_text
 )
+from wire.relabel cimport RelabelRules, Relabeler
 from wire.replicas cimport MAX_REPLICAS, Replica
 from wire.series_walk cimport route_series
 from wire.walk cimport (
@@ -59,6 +61,9 @@ class Routed(NamedTuple):
     examples: list
     replicas: dict
     unnamed: int
+    dropped: int = 0
+    dropped_histograms: int = 0
+    dropped_exemplars: int = 0
 
 
 cdef int route_metadata(Walk* w, Cursor entry) noexcept nogil:
@@ -168,6 +173,7 @@ cdef class Router:
     cdef uint64_t max_repeated_bytes
     cdef bytes cluster_label
     cdef bytes replica_label
+    cdef RelabelRules relabel
 
     def __init__(
         self,
@@ -179,6 +185,7 @@ cdef class Router:
         max_repeated_bytes=32 << 20,
         cluster_label="",
         replica_label="",
+        RelabelRules relabel=None,
     ):
         for name, value, least, most in (
             ("partitions", partitions, 1, PLACE_MASK // (MAX_REPLICAS + 1)),
@@ -196,6 +203,7 @@ cdef class Router:
         self.max_repeated_bytes = max_repeated_bytes
         self.cluster_label = cluster_label.encode()
         self.replica_label = replica_label.encode()
+        self.relabel = relabel if relabel is not None and len(relabel) else None
         if bool(cluster_label) != bool(replica_label) or (replica_label and replica_label in (cluster_label, "__name__")):
             named = f"cluster_label={cluster_label!r} replica_label={replica_label!r}"
             raise ValueError(f"no labels of a replica: {named}")
@@ -211,6 +219,7 @@ cdef class Router:
         const int32_t[::1] shard=None,
     ):
         cdef Walk w
+        cdef Relabeler relabeler
         cdef Cursor c
         cdef int result
         cdef size_t size = body.shape[0]
@@ -227,6 +236,7 @@ cdef class Router:
             w.shard = &shard[0]
             w.shard_size = <int32_t>shard.shape[0]
         w.max_record_bytes = self.max_record_bytes
+        w.max_label_pairs = self.max_label_pairs
         w.labels.room = self.max_label_pairs
         w.max_repeated_bytes = self.max_repeated_bytes
         w.min_time = min_time
@@ -240,6 +250,10 @@ cdef class Router:
         c.p = w.body
         c.end = w.body + size
         try:
+            if self.relabel is not None:
+                w.labels.room = max(self.max_label_pairs, <uint32_t>MAX_BUILT)  # rules may take labels off
+                w.relabeler = &relabeler
+                self.relabel.begin(w.relabeler)
             with nogil:
                 result = walk(&w, c)
             if result == MALFORMED:
@@ -262,8 +276,13 @@ cdef class Router:
                 shown_examples(&w.refusals),
                 named_replicas(&w),
                 w.replicas.unnamed,
+                w.dropped[SAMPLES] + w.dropped[HISTOGRAMS],
+                w.dropped[HISTOGRAMS],
+                w.dropped[EXEMPLARS],
             )
         finally:
+            if w.relabeler != NULL:
+                self.relabel.end(w.relabeler)
             plan_free(&w.plan)
             free(w.labels.pairs)
             free(w.replicas.found)

@@ -1,16 +1,20 @@
 """Routing the slow way: protobuf's own decoder, Python's sort, mmh3; without regard to the size of records."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mmh3
 
 from tests.wire.histogram_oracle import histogram_is_valid
 from tests.wire.labels_oracle import canonical, is_text, label_fields
 from tests.wire.messages import WriteRequest
+from tests.wire.relabel_oracle import relabel
 from tests.wire.test_hashing import slow_jump
+
+if TYPE_CHECKING:
+    from wire.relabel import Rule
 
 Place = tuple[int, tuple[str, str] | None]
 """A partition, and the replica whose records these are: its cluster and its name."""
@@ -29,6 +33,8 @@ class Outcome:
     samples: int = 0
     histograms: int = 0
     exemplars: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    """By rules: samples, histograms and exemplars."""
 
 
 def partition(data: bytes, seed: int, partitions: int) -> int:
@@ -47,6 +53,19 @@ def label_refusal(pairs: list[tuple[bytes, bytes]], max_pairs: int) -> str:
     if len(set(names)) != len(names):
         return "duplicate_label"
     return "" if b"__name__" in names else "missing_name"
+
+
+def relabelled(
+    series: Any, pairs: list[tuple[bytes, bytes]], max_pairs: int, rules: "Sequence[Rule]"
+) -> list[tuple[bytes, bytes]] | str | None:
+    """The labels after all rules, or the reason to refuse them; None where they are dropped."""
+    if not rules:
+        return label_refusal(pairs, max_pairs) or [pair for pair in pairs if pair[1]]
+    refusal = label_refusal(pairs, len(pairs))
+    if refusal not in {"", "missing_name"}:
+        return refusal
+    left = relabel(rules, [pair for pair in pairs if pair[1]])
+    return left if left is None else label_refusal(left, max_pairs) or left
 
 
 def replica_of(pairs: list[tuple[bytes, bytes]], ha: HaLabels | None) -> tuple[str, str] | None:
@@ -114,18 +133,27 @@ def route(
     partitions: int,
     max_label_pairs: int = 1024,
     ha: HaLabels | None = None,
+    relabelling: "Sequence[Rule]" = (),
 ) -> Outcome:
     out = Outcome()
     rules = _Rules(min_time, max_time, max_label_pairs, out.rejected)
     request = WriteRequest.FromString(body)
     for series in request.timeseries:
-        pairs = [(label.name, label.value) for label in series.labels]
-        if refusal := label_refusal(pairs, max_label_pairs):
-            out.rejected[refusal] += max(1, len(series.samples) + len(series.histograms))
+        if relabelling and not (series.samples or series.histograms or series.exemplars):
+            continue
+        sent = [(label.name, label.value) for label in series.labels]
+        pairs = relabelled(series, sent, max_label_pairs, relabelling)
+        if isinstance(pairs, str):
+            out.rejected[pairs] += max(1, len(series.samples) + len(series.histograms))
+            continue
+        if pairs is None:
+            out.dropped["samples"] += len(series.samples) + len(series.histograms)
+            out.dropped["histograms"] += len(series.histograms)
+            out.dropped["exemplars"] += len(series.exemplars)
             continue
         kept = rules.samples(series), rules.exemplars(series), rules.histograms(series)
         if any(kept):
-            replica = replica_of([pair for pair in pairs if pair[1]], ha)
+            replica = replica_of(pairs, ha)
             labels = canonical([pair for pair in pairs if replica is None or ha is None or pair[0] != ha[1]])
             out.entries.setdefault((partition(labels, seed, partitions), replica), []).append((labels, *kept))
             out.series += 1
