@@ -36,7 +36,7 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     consumer = await part.start_consumer(process, parts, bucket)
     parts.push_async_callback(ending_log)  # again: the writer is flushed before the consumer drains
 
-    app = make_app(process.registry, process.readiness)
+    app = make_app(process.registry, process.readiness, process.siblings)
     part.add_intake(process, app, log)
     add_feedback(process, parts, app, log, held=consumer.rejections)
     if settings.self_metrics.enabled:

@@ -20,5 +20,5 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     bucket = await part.start_bucket(process, parts)
     compactor = part.start_compactor(process, parts, bucket)
     process.readiness.require("compactor", lambda: compactor.problem)
-    app = make_app(process.registry, process.readiness)
+    app = make_app(process.registry, process.readiness, process.siblings)
     await part.start_web(process, parts, app, Status(process, bucket=bucket))

@@ -19,7 +19,7 @@ async def start(process: Process, parts: AsyncExitStack) -> None:
     """Ends in this order: unready, no new connections, queries finish, segments on their way are published."""
     bucket = await part.start_bucket(process, parts)
     consumer = await part.start_consumer(process, parts, bucket)
-    app = make_app(process.registry, process.readiness)
+    app = make_app(process.registry, process.readiness, process.siblings)
     part.add_query(process, app, bucket, consumer)
     await part.start_web(
         process,

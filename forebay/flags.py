@@ -37,6 +37,7 @@ class Flags(NamedTuple):
     listen_address: str | None = None
     enable_lifecycle: bool | None = None
     enable_admin_api: bool | None = None
+    processes: int | None = None
     self_metrics: bool | None = None
     json: bool = False
     deep: bool = False
@@ -87,6 +88,14 @@ def make_parser() -> argparse.ArgumentParser:
             default=None,
             help="let requests look at every tenant and do what is an operator's (default: as web.enable_admin_api)",
         )
+        if role == "gateway":
+            command.add_argument(
+                "--web.processes",
+                dest="processes",
+                metavar="N",
+                type=int,
+                help="processes that share the port; more than one needs a Kafka log (default: as web.processes, 1)",
+            )
         if role == "all-in-one":
             command.add_argument(
                 "--self-metrics",

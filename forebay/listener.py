@@ -26,15 +26,18 @@ class CannotListen(Fatal):
     """The address is taken, or is not this machine's."""
 
 
-def bind(host: str | None, port: int) -> list[socket.socket]:
-    """Listening sockets, one of each address that the host has; None is every address. Raises OSError."""
+def bind(host: str | None, port: int, *, shared: bool = False) -> list[socket.socket]:
+    """Listening sockets, one of each address that the host has; None is every address. Raises OSError.
+
+    `shared` ones have the port together with others that are.
+    """
     made: list[socket.socket] = []
     refusal: OSError | None = None
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     try:
         for family, kind, protocol, _, address in dict.fromkeys(found):
             try:
-                made.append(_listening(socket.socket(family, kind, protocol), address))
+                made.append(_listening(socket.socket(family, kind, protocol), address, shared=shared))
             except OSError as error:
                 if error.errno not in _NOT_HERE:
                     raise
@@ -48,9 +51,11 @@ def bind(host: str | None, port: int) -> list[socket.socket]:
     return made
 
 
-def _listening(made: socket.socket, address: tuple[object, ...]) -> socket.socket:
+def _listening(made: socket.socket, address: tuple[object, ...], *, shared: bool) -> socket.socket:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if made.family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind(address)

@@ -9,13 +9,21 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 LogFormat = Literal["logfmt", "json"]
 LEVELS = ("debug", "info", "warning", "error")
-_FIRST_KEYS = ["ts", "level", "msg", "component"]
+_FIRST_KEYS = ["ts", "level", "msg", "component", "process"]
 
 
-def configure_logs(level: str, form: LogFormat, stream: TextIO | None = None) -> None:
-    """Once per process, before the first logger is used; libraries' own logging comes out the same way."""
+def configure_logs(level: str, form: LogFormat, stream: TextIO | None = None, *, process: int | None = None) -> None:
+    """Once per process, before the first logger is used; libraries' own logging comes out the same way.
+
+    `process` is which of several behind one port it is.
+    """
     stream = stream or sys.stderr
+
+    def number(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return event if process is None else {"process": process, **event}
+
     shared: list[Processor] = [
+        number,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),

@@ -25,6 +25,7 @@ from forebay.logs import configure_logs
 from forebay.settings import Settings
 from forebay.settings_file import load_settings
 from forebay.strict_yaml import SettingsError
+from forebay.worker import Worker
 
 _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "all-in-one": all_in_one.run,
@@ -42,7 +43,8 @@ _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code."""
     flags = parse_flags(sys.argv[1:] if arguments is None else arguments)
-    configure_logs(flags.log_level, flags.log_format)
+    worker = Worker.of_environment()
+    configure_logs(flags.log_level, flags.log_format, process=None if worker is None else worker.number)
     try:
         settings = with_flags(load_settings(flags.config_file), flags)
     except SettingsError as error:
@@ -52,7 +54,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def with_flags(settings: Settings, flags: Flags) -> Settings:
-    """The settings, with what flags say instead."""
+    """The settings, with what flags say instead. Raises SettingsError where the two do not go together."""
+    try:
+        return _with_flags(settings, flags)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _with_flags(settings: Settings, flags: Flags) -> Settings:
+    if flags.processes is not None:
+        web = msgspec.structs.replace(settings.web, processes=flags.processes)
+        settings = msgspec.structs.replace(settings, web=web)
     if flags.listen_address is not None:
         web = msgspec.structs.replace(settings.web, listen_address=flags.listen_address)
         settings = msgspec.structs.replace(settings, web=web)

@@ -26,7 +26,7 @@ from forebay.page import Page
 from forebay.process import Process
 from forebay.settings import Settings
 from forebay.status import Status
-from forebay.web import WebServer
+from forebay.web import DRAIN, WebServer
 from gateway.app import add_gateway
 from gateway.policy import Policies
 from gateway.tenant import TenantReader
@@ -39,6 +39,8 @@ from query.selector import Selector
 LOG = "log"
 BUCKET = "bucket"
 STAGING = "staging"
+RETIRE_SECONDS = 6.0
+"""Above the 5 s within which a Prometheus that has anything to send does."""
 
 
 def log_directory(process: Process) -> Path:
@@ -184,8 +186,24 @@ async def start_web(process: Process, parts: AsyncExitStack, app: web.Applicatio
     parts.callback(status.close)
     app.add_routes(status.routes())
     app.add_routes(Page(status).routes())
-    app.add_routes(process.reloads.routes(enabled=process.settings.web.enable_lifecycle))
-    server = WebServer(app, process.settings.web, LISTEN[process.role], process.logger("web"))
+    app.add_routes(process.reloads.routes(process.siblings, enabled=process.settings.web.enable_lifecycle))
+    sockets = process.worker.sockets() if process.worker else ()
+    server = WebServer(app, process.settings.web, LISTEN[process.role], process.logger("web"), sockets)
     await server.start()
     parts.push_async_callback(server.stop)
+    _provide_life(process, app)
     process.logger("web").info("listening", address=server.address)
+
+
+def _provide_life(process: Process, app: web.Application) -> None:
+    """Serving from now on, for whoever asks."""
+
+    async def ready(_: str) -> list[str]:
+        return process.readiness.objections()
+
+    async def retire(_: str) -> None:
+        app[DRAIN].patience = RETIRE_SECONDS
+        process.end()
+
+    process.siblings.provide("ready", ready)
+    process.siblings.provide("retire", retire)

@@ -17,6 +17,7 @@ from forebay.errors import ForebayError, Retryable
 from forebay.exit_codes import FAILED, OK, START_FAILED, USAGE
 from forebay.flags import Flags
 from forebay.logs import get_logger
+from forebay.metrics_view import Snapshot, snapshot
 from forebay.readiness import Readiness
 from forebay.registry import make_registry
 from forebay.reload import Reloads
@@ -24,6 +25,8 @@ from forebay.settings import Settings
 from forebay.signals import Signals
 from forebay.strict_yaml import SettingsError
 from forebay.version import VERSION
+from forebay.worker import Worker
+from forebay.worker_siblings import WorkerSiblings
 from gateway.siblings import Alone, Siblings
 
 if TYPE_CHECKING:
@@ -33,8 +36,9 @@ if TYPE_CHECKING:
 class Process:
     """What the parts of one process share."""
 
-    def __init__(self, role: str, flags: Flags, settings: Settings) -> None:
+    def __init__(self, role: str, flags: Flags, settings: Settings, worker: Worker | None = None) -> None:
         self.role = role
+        self.worker = worker
         self.data_dir = flags.data_dir
         self.settings = settings
         self.clock: Clock = SystemClock()
@@ -46,6 +50,7 @@ class Process:
         self.failure: BaseException | None = None
         self._loop = asyncio.get_running_loop()
         self._failed = asyncio.Event()
+        self._asked = asyncio.Event()
 
     def logger(self, component: str) -> "FilteringBoundLogger":
         return get_logger(component)
@@ -58,9 +63,14 @@ class Process:
         self.failure = self.failure or error
         self._failed.set()
 
+    def end(self) -> None:
+        """As a first signal would. On the event loop."""
+        self._asked.set()
+
     async def until_end(self, signals: Signals) -> None:
-        """Returns at the first signal or failure."""
-        waits = [asyncio.ensure_future(signals.received.wait()), asyncio.ensure_future(self._failed.wait())]
+        """Returns at the first signal or failure, or when it was asked to."""
+        events = signals.received, self._failed, self._asked
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for each in waits:
             each.cancel()
@@ -70,14 +80,14 @@ Start = Callable[[Process, AsyncExitStack], Awaitable[None]]
 """Starts a role's parts; pushes onto the stack what ends them, in reverse order."""
 
 
-def run_role(role: str, flags: Flags, settings: Settings, start: Start) -> int:
-    """Returns the exit code."""
+def run_role(role: str, flags: Flags, settings: Settings, start: Start, worker: Worker | None = None) -> int:
+    """Returns the exit code. `worker` says which of the processes behind a port this is, where there are several."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_live(role, flags, settings, start))
+        return runner.run(_live(role, flags, settings, start, worker))
 
 
-async def _live(role: str, flags: Flags, settings: Settings, start: Start) -> int:
-    process = Process(role, flags, settings)
+async def _live(role: str, flags: Flags, settings: Settings, start: Start, worker: Worker | None) -> int:
+    process = Process(role, flags, settings, worker)
     logger = process.logger("process")
     logger.info("starting", role=role, version=VERSION, data_dir=flags.data_dir)
     started = False
@@ -85,6 +95,7 @@ async def _live(role: str, flags: Flags, settings: Settings, start: Start) -> in
     try:
         with signals:
             async with AsyncExitStack() as parts:
+                await _join_siblings(process, parts)
                 parts.push_async_callback(process.reloads.stop)
                 await start(process, parts)
                 process.reloads.watch(settings.reload.interval.seconds)
@@ -103,6 +114,20 @@ async def _live(role: str, flags: Flags, settings: Settings, start: Start) -> in
     if started:
         return FAILED
     return USAGE if isinstance(process.failure, SettingsError) else START_FAILED
+
+
+async def _join_siblings(process: Process, parts: AsyncExitStack) -> None:
+    """The last figures are told when all else has ended."""
+    if process.worker is None:
+        return
+    siblings = await WorkerSiblings.connect(process.worker, process.fail)
+    parts.push_async_callback(lambda: siblings.close(snapshot(process.registry)))
+
+    async def figures(_: str) -> Snapshot:
+        return snapshot(process.registry)
+
+    siblings.provide("metrics", figures)
+    process.siblings = siblings
 
 
 def _tell(logger: "FilteringBoundLogger", failure: BaseException) -> None:

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from forebay.clock import Clock
 from forebay.errors import ForebayError
+from gateway.siblings import Siblings
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -91,13 +92,22 @@ class Reloads:
         async with self._turn:  # a thread that reloads is not cancelled by that
             pass
 
-    def routes(self, *, enabled: bool) -> list[web.RouteDef]:
-        """POST /-/reload; 403 unless `enabled`."""
+    def routes(self, siblings: Siblings, *, enabled: bool) -> list[web.RouteDef]:
+        """POST /-/reload, for all processes behind the port; 403 unless `enabled`."""
+
+        async def provide(_: str) -> list[str]:
+            return await self.now()
+
+        siblings.provide("reload", provide)
 
         async def answer(_request: web.Request) -> web.Response:
             if not enabled:
                 return web.Response(status=403, text="reloading over HTTP is off (hint: --web.enable-lifecycle)\n")
-            problems = await self.now()
+            problems = [
+                each if siblings.processes == 1 else f"process {reply.process}: {each}"
+                for reply in await siblings.gather("reload")
+                for each in ([reply.problem] if reply.problem else reply.value)
+            ]
             return web.Response(status=500 if problems else 200, text="".join(f"{each}\n" for each in problems))
 
         return [web.post("/-/reload", answer)]

@@ -15,7 +15,7 @@ from bucket.settings import BucketSettings
 from compactor.settings import CompactorSettings
 from consumers.settings import WINDOW, BoundSettings, ConsumerSettings, SegmentSettings
 from forebay.errors import Fatal
-from forebay.units import Duration
+from forebay.units import Duration, Size
 from gateway.limits import LimitSettings
 from gateway.settings import GatewaySettings, HaSettings, TenancySettings
 from gateway.tenant import BadTenant, check_tenant
@@ -43,8 +43,12 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether POST /-/reload does anything."""
     enable_admin_api: bool = False
     """Whether whoever may use this port may look at every tenant, and do what is an operator's."""
+    processes: int = 1
+    """Of a gateway, behind its one port."""
 
     def __post_init__(self) -> None:
+        if not 1 <= self.processes <= 64:
+            raise ValueError("processes must be within 1 and 64")
         if self.drain_delay < 0 or self.shutdown_timeout < 0:
             raise ValueError("drain_delay and shutdown_timeout must be at least 0")
         if min(self.max_connections, self.header_timeout, self.write_timeout) <= 0:
@@ -119,6 +123,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "broker.kafka.delivery_timeout must be below gateway.append_timeout "
                 f"(got {kafka.delivery_timeout} and {self.gateway.append_timeout})"
             )
+        if self.web.processes > 1:
+            if self.broker.type == "embedded":
+                raise ValueError(
+                    f"web.processes must be 1 on an embedded log, which has one writer (got {self.web.processes}); "
+                    "set broker.type to kafka"
+                )
+            self.share(self.web.processes)
         for name in (self.tenancy.label, *self.external_labels):
             if not _LABEL_NAME.fullmatch(name):
                 raise ValueError(f"external labels must be named [a-zA-Z_][a-zA-Z0-9_]* (got {name!r})")
@@ -130,6 +141,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             _check_tenant("tenancy.default_tenant", self.tenancy.default_tenant)
         for tenant in () if self.ha.tenants == "*" else self.ha.tenants:
             _check_tenant("one of ha.tenants", tenant)
+
+    def share(self, processes: int) -> "Settings":
+        """What each of several gateway processes has, so that together they hold what one would. Raises ValueError."""
+        try:
+            gateway = msgspec.structs.replace(
+                self.gateway, in_flight_bytes=Size(self.gateway.in_flight_bytes // processes)
+            )
+            kafka = msgspec.structs.replace(
+                self.broker.kafka, queue_bytes=Size(self.broker.kafka.queue_bytes // processes)
+            )
+        except ValueError as error:
+            raise ValueError(f"web.processes is {processes}, and shared among them {error}") from error
+        web = msgspec.structs.replace(self.web, processes=1)
+        broker = msgspec.structs.replace(self.broker, kafka=kafka)
+        return msgspec.structs.replace(self, gateway=gateway, broker=broker, web=web)
 
     @property
     def bounds(self) -> BoundSettings:

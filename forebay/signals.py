@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from forebay.exit_codes import FAILED
 
-_SAME_SECONDS = 0.2
+SAME_SECONDS = 0.2
 """A signal to the process and to its group, as timeout(1) and terminals send it, is one signal."""
 
 
@@ -28,7 +28,7 @@ class Signals:
         self._over = False
 
     def _on_signal(self, number: signal.Signals) -> None:
-        if self._over or (self.received.is_set() and self._loop.time() < self._first + _SAME_SECONDS):
+        if self._over or (self.received.is_set() and self._loop.time() < self._first + SAME_SECONDS):
             return
         if self.received.is_set():
             self._logger.warning("exiting at once", signal=number.name)

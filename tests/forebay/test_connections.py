@@ -15,6 +15,7 @@ from forebay.logs import get_logger
 from forebay.readiness import Readiness
 from forebay.settings_file import parse_settings
 from forebay.web import WebServer, make_app
+from gateway.siblings import Alone
 from tests.peers.process import free_port
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -82,7 +83,7 @@ async def serve() -> AsyncIterator[MakeServed]:
 
         async def make(**settings: int | str) -> Served:
             readiness, registry = Readiness(), CollectorRegistry()
-            app = make_app(registry, readiness)
+            app = make_app(registry, readiness, Alone())
             served = Served(port := free_port(), registry, stack)
 
             async def wait(_: web.Request) -> web.Response:

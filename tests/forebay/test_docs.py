@@ -16,6 +16,7 @@ from forebay.flags import make_parser
 from forebay.registry import make_registry
 from forebay.reload import ReloadMetrics
 from forebay.settings import Settings, effective
+from forebay.supervisor import SupervisorMetrics
 from gateway.metrics import GatewayMetrics
 from gateway.reasons import GATEWAY_REASONS
 from query.metrics import QueryMetrics
@@ -107,6 +108,7 @@ def every_metric() -> CollectorRegistry:
     QueryMetrics(registry)
     ReloadMetrics(registry)
     ConnectionMetrics(registry)
+    SupervisorMetrics(registry)
     return registry
 
 

@@ -17,6 +17,7 @@ from forebay.clock import ManualClock
 from forebay.errors import Fatal
 from forebay.logs import get_logger
 from forebay.reload import Reloads
+from gateway.siblings import Alone
 from tests.forebay.server import Role
 
 SOON = 0.01
@@ -159,7 +160,7 @@ async def test_over_http_it_is_off_unless_enabled(
     reloads: Reloads, text: Text, *, enabled: bool, content: str, status: int
 ) -> None:
     app = web.Application()
-    app.add_routes(reloads.routes(enabled=enabled))
+    app.add_routes(reloads.routes(Alone(), enabled=enabled))
     text.file.write_text(content)
     async with TestClient(TestServer(app)) as client:
         answer = await client.post("/-/reload")

@@ -12,6 +12,7 @@ from forebay.logs import get_logger
 from forebay.readiness import Readiness
 from forebay.settings import WebSettings
 from forebay.web import WebServer, make_app
+from gateway.siblings import Alone
 from tests.peers.process import free_port
 
 Client = TestClient[web.Request, web.Application]
@@ -26,7 +27,7 @@ def readiness() -> Readiness:
 async def client(readiness: Readiness) -> AsyncIterator[Client]:
     registry = CollectorRegistry()
     Gauge("answers", "How many.", registry=registry).set(42)
-    async with TestClient(TestServer(make_app(registry, readiness))) as client:
+    async with TestClient(TestServer(make_app(registry, readiness, Alone()))) as client:
         yield client
 
 
@@ -69,9 +70,9 @@ async def test_head_answers_as_get_does(client: Client, path: str) -> None:
 
 async def test_an_address_that_is_taken_is_said_with_a_hint(readiness: Readiness) -> None:
     settings = WebSettings(listen_address=f"127.0.0.1:{free_port()}")
-    first = WebServer(make_app(CollectorRegistry(), readiness), settings, ":0", get_logger("web"))
+    first = WebServer(make_app(CollectorRegistry(), readiness, Alone()), settings, ":0", get_logger("web"))
     await first.start()
-    second = WebServer(make_app(CollectorRegistry(), Readiness()), settings, ":0", get_logger("web"))
+    second = WebServer(make_app(CollectorRegistry(), Readiness(), Alone()), settings, ":0", get_logger("web"))
     try:
         with pytest.raises(CannotListen, match=r"cannot listen: address=127.*hint: choose another"):
             await second.start()
