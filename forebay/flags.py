@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from forebay.limits_flags import LimitsFlags, add_limits
 from forebay.logs import LEVELS, LogFormat
 from forebay.quarantine_flags import QuarantineFlags, add_quarantine
 from forebay.replay_flags import ReplayFlags, add_replay
@@ -22,7 +23,7 @@ _ROLES = {
 _EXIT_CODES = """exit codes:
   0  ended as asked
   1  failed at run time; audit: a discrepancy was found; quarantine: something was left undone;
-     replay: something cannot be built; status: something is wrong
+     replay: something cannot be built; status: something is wrong; limits: somebody would be cut
   2  flags or settings are wrong
   3  could not start: address, log or bucket
 """
@@ -43,6 +44,7 @@ class Flags(NamedTuple):
     deep: bool = False
     quarantine: QuarantineFlags = QuarantineFlags()
     replay: ReplayFlags = ReplayFlags()
+    limits: LimitsFlags = LimitsFlags()
     urls: Sequence[str] | None = None
     watch: bool = False
 
@@ -50,8 +52,12 @@ class Flags(NamedTuple):
 def parse_flags(arguments: list[str]) -> Flags:
     """Ends the process with exit code 2 where they are wrong, with 0 after --help and --version."""
     given = vars(make_parser().parse_args(arguments))
-    quarantine, replay = QuarantineFlags(**_of("quarantine.", given)), ReplayFlags(**_of("replay.", given))
-    return Flags(quarantine=quarantine, replay=replay, **given)
+    return Flags(
+        quarantine=QuarantineFlags(**_of("quarantine.", given)),
+        replay=ReplayFlags(**_of("replay.", given)),
+        limits=LimitsFlags(**_of("limits.", given)),
+        **given,
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -113,6 +119,7 @@ def make_parser() -> argparse.ArgumentParser:
     audit.add_argument("--deep", action="store_true", help="read every object and compare its SHA-256 (slow)")
     add_quarantine(commands, _command)
     add_replay(commands, _command)
+    add_limits(commands, _command)
     status = _command(
         commands, "status", "Tell how far log, consumers and bucket are, by partition; 1 where something is wrong."
     )

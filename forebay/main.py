@@ -15,6 +15,7 @@ from forebay import (
     compactor_role,
     consumer_role,
     gateway_role,
+    limits,
     quarantine,
     replay,
     status_command,
@@ -36,6 +37,7 @@ _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "audit": audit.run,
     "quarantine": quarantine.run,
     "replay": replay.run,
+    "limits": limits.run,
     "status": status_command.run,
 }
 

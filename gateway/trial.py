@@ -1,0 +1,103 @@
+"""A dry run of limits: what a gateway that enforced them would have refused of requests that are shown to it.
+
+It goes through the same router, buckets and rules as a request does, and keeps nothing of what it is shown but counts.
+"""
+
+from forebay.errors import InvalidData
+from gateway.limits import LimitSettings
+from gateway.policy import Policies, TenantPolicy
+from gateway.reasons import RATE_LIMITED, REQUEST_TOO_LARGE
+from gateway.rejection_book import RejectionBook
+from gateway.tenant_labels import OTHERS
+from gateway.token_bucket import TokenBucket
+from gateway.trial_report import TrialReport, TrialTenant, in_order
+from wire.write_request import Routed
+
+MAX_TENANTS = 20_000
+"""Counted by name; those beyond are counted together, and their rates as if they were one."""
+_BOOK_BYTES = 256 << 20
+
+
+class _Tenant:
+    """What is remembered of one tenant."""
+
+    __slots__ = ("bucket", "dropped", "requests", "samples")
+
+    def __init__(self, now: float) -> None:
+        self.bucket = TokenBucket(now)
+        self.requests = 0
+        self.samples = 0
+        self.dropped = 0
+
+
+class Trial:
+    """For one thread at a time."""
+
+    def __init__(self, policies: Policies, partitions: int, since: int, max_tenants: int = MAX_TENANTS) -> None:
+        """`since` is the time of the first request that it will be shown, ms."""
+        self._policies = policies
+        self._partitions = partitions
+        self._book = RejectionBook(since, _BOOK_BYTES)
+        self._tenants: dict[str, _Tenant] = {}
+        self._max_tenants = max_tenants
+        self._at = 0.0
+        self._undecodable = 0
+
+    def limits(self, tenant: str) -> LimitSettings:
+        """Those that it is tried with."""
+        return self._policies.of(tenant, self._partitions).limits
+
+    def judge(self, tenant: str, body: bytes | memoryview, at_ms: int, *, received_bytes: int = 0) -> None:
+        """One request, or record, that came at `at_ms`; `received_bytes` is its compressed size, 0 where none is known.
+
+        Times may go back, as a log's do; a bucket is not filled twice by that.
+        """
+        policy = self._policies.of(tenant, self._partitions)
+        self._at = max(self._at, at_ms / 1000)
+        found = self._tenant(tenant)
+        refused = self._refused_unread(policy, found, received_bytes)
+        try:
+            routed = policy.route(body, at_ms)
+        except InvalidData:
+            self._undecodable += 1
+            return
+        samples = routed.samples + routed.histograms + sum(routed.rejected.values())
+        found.requests += 1
+        found.samples += samples
+        name = tenant if tenant in self._tenants else OTHERS
+        for reason, shadow in refused:
+            self._book.note_request(name, reason, samples, at_ms, shadow=shadow)
+        if all(shadow for _, shadow in refused):
+            self._take(policy, found, routed)
+            self._book.note(name, routed, at_ms)
+
+    def report(self) -> TrialReport:
+        """So far."""
+        tenants = (
+            TrialTenant(self._book.report(name), each.requests, each.samples, each.dropped)
+            for name, each in self._tenants.items()
+        )
+        return TrialReport(in_order(tenants), self._undecodable)
+
+    def _tenant(self, tenant: str) -> _Tenant:
+        found = self._tenants.get(tenant)
+        if found is None:
+            name = tenant if len(self._tenants) < self._max_tenants else OTHERS
+            found = self._tenants.setdefault(name, _Tenant(self._at))
+        return found
+
+    def _refused_unread(self, policy: TenantPolicy, found: _Tenant, received_bytes: int) -> list[tuple[str, bool]]:
+        """Reasons to refuse the request as a whole, and whether each only counts."""
+        limits = policy.limits
+        reasons = []
+        if limits.samples_per_second and found.bucket.wait(limits.samples_per_second, limits.burst, self._at):
+            reasons.append((RATE_LIMITED, limits.is_shadow("samples_per_second")))
+        if limits.max_request_bytes and received_bytes > limits.max_request_bytes:
+            reasons.append((REQUEST_TOO_LARGE, limits.is_shadow("max_request_bytes")))
+        enforced = [each for each in reasons if not each[1]]
+        return enforced[:1] or reasons
+
+    def _take(self, policy: TenantPolicy, found: _Tenant, routed: Routed) -> None:
+        limits = policy.limits
+        if limits.samples_per_second and not found.bucket.wait(limits.samples_per_second, limits.burst, self._at):
+            found.bucket.take(routed.samples + routed.histograms)
