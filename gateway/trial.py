@@ -61,9 +61,10 @@ class Trial:
         except InvalidData:
             self._undecodable += 1
             return
-        samples = routed.samples + routed.histograms + sum(routed.rejected.values())
+        samples = routed.samples + routed.histograms + routed.dropped + sum(routed.rejected.values())
         found.requests += 1
         found.samples += samples
+        found.dropped += routed.dropped
         name = tenant if tenant in self._tenants else OTHERS
         for reason, shadow in refused:
             self._book.note_request(name, reason, samples, at_ms, shadow=shadow)

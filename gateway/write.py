@@ -102,7 +102,7 @@ class WriteHandler:
                 await self._intake.append(tenant, routed)
         self._metrics.wait_seconds.observe(turn.waited)
         if routed.rejected:
-            return web.Response(status=400, text=rejections(routed))
+            return web.Response(status=400, text=rejections(routed, self._intake.limits(tenant)))
         return web.Response(status=_NO_CONTENT)
 
     def _route(self, tenant: str, compressed: bytes) -> Routed:

@@ -5,7 +5,8 @@ import tracemalloc
 import pytest
 
 from forebay.clock import ManualClock
-from gateway.reasons import ADVICE, advice
+from gateway.limits import LimitSettings
+from gateway.reasons import ADVICE, GATEWAY_REASONS, advice
 from gateway.rejection_book import EXAMPLES, RejectionBook
 from gateway.rejection_log import EVERY_SECONDS, LINES, RejectionLog
 from gateway.rejections_report import Example, ReasonReport, TenantReport, merge
@@ -84,6 +85,7 @@ def test_its_memory_is_what_it_says() -> None:
 
 def test_every_reason_has_advice() -> None:
     assert set(REASONS) <= set(ADVICE)
+    assert {ADVICE[reason].setting for reason in GATEWAY_REASONS} <= {"", *LimitSettings.__struct_fields__}
     assert all(each.remedy for each in ADVICE.values())
     assert advice("of a newer version") == ("", "")
 

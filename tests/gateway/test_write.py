@@ -92,6 +92,7 @@ async def test_bad_series_are_400_after_the_good_are_durable(gateway: Gateway, l
     )
     assert status == 400
     first, *examples = text.splitlines()
+    assert "hint: out_of_bounds_past: limits.max_age=1w; send samples sooner" in examples[-1]
     assert first.startswith("4 of 5 samples refused, 1 stored: ")
     assert "out_of_bounds_future=2" in first
     assert "missing_name=1" in first
