@@ -1,4 +1,4 @@
-"""What routing one request costs, against copying its bytes, and with HA pairs: `python -m bench.router`.
+"""What routing one request costs, over either protocol and with HA pairs: `python -m bench.router`.
 
 Bodies rotate through more memory than the caches hold, as they do in a gateway; CPU time of one thread.
 """
@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 
 from tests.wire.labels_oracle import label_fields, text_field, varint
 from wire.hashing import tenant_seed
+from wire.snappy import compress, decompress
 from wire.write_request import Router
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Buffer
+
 SERIES = 2000
 BODIES = 50
 ROUNDS = 10
+MAX_BODY = 1 << 20
 NOW = 1_700_000_000_000
 
 
-def series(number: int, rng: random.Random, *, replica: bool) -> bytes:
-    """Ten labels of about 280 bytes, and a replica label where it is asked for, one sample: what Prometheus sends."""
-    labels = {
+def labels_of(number: int, *, replica: bool) -> dict[bytes, bytes]:
+    """Ten labels of about 280 bytes, and a replica label where it is asked for."""
+    return {
         b"__name__": b"http_request_duration_seconds_bucket",
         **({b"__replica__": b"prometheus-0"} if replica else {}),
         b"cluster": b"production-eu-west-1",
@@ -35,30 +39,55 @@ def series(number: int, rng: random.Random, *, replica: bool) -> bytes:
         b"pod": b"api-7f9c8d5b6-%05d" % (number % 100_000),
         b"service": b"api-gateway-%d" % (number % 40),
     }
-    fields = label_fields(labels.items())
-    sample = b"\x09" + rng.randbytes(8) + b"\x10" + varint(NOW)
-    return text_field(1, fields + text_field(2, sample))
+
+
+def sample(rng: random.Random) -> bytes:
+    return text_field(2, b"\x09" + rng.randbytes(8) + b"\x10" + varint(NOW))
 
 
 def bodies(rng: random.Random, *, replica: bool) -> list[bytes]:
-    return [b"".join(series(b * SERIES + n, rng, replica=replica) for n in range(SERIES)) for b in range(BODIES)]
+    """One sample for each series, as Prometheus sends them."""
+
+    def series(number: int) -> bytes:
+        return text_field(1, label_fields(labels_of(number, replica=replica).items()) + sample(rng))
+
+    return [b"".join(series(b * SERIES + n) for n in range(SERIES)) for b in range(BODIES)]
+
+
+def body_v2(first: int, rng: random.Random) -> bytes:
+    """The same over remote-write 2.0, with metadata for each series."""
+    refs: dict[bytes, int] = {b"": 0}
+    parts = []
+    for number in range(first, first + SERIES):
+        pairs = labels_of(number, replica=False).items()
+        packed = b"".join(varint(refs.setdefault(text, len(refs))) for pair in pairs for text in pair)
+        said = b"\x08\x03\x18" + varint(refs.setdefault(b"Duration of requests.", len(refs)))
+        parts.append(text_field(5, text_field(1, packed) + sample(rng) + text_field(5, said)))
+    return b"".join(text_field(4, text) for text in refs) + b"".join(parts)
 
 
 def main() -> None:
     rng = random.Random(1)
     plain, named = bodies(rng, replica=False), bodies(rng, replica=True)
+    second = [body_v2(b * SERIES, rng) for b in range(BODIES)]
     router, seed = Router(16, cluster_label="cluster", replica_label="__replica__"), tenant_seed(b"bench")
 
-    def route(body: bytes, *, name_replicas: bool) -> None:
-        routed = router.route(body, seed, NOW - 1000, NOW + 1000, name_replicas=name_replicas)
+    def route(body: "Buffer", *, message: int = 1, name_replicas: bool = False) -> None:
+        routed = router.route(body, seed, NOW - 1000, NOW + 1000, message=message, name_replicas=name_replicas)
         if routed.samples != SERIES:
             raise SystemExit(f"refused: {routed.rejected}")
 
     rows: dict[str, tuple[list[bytes], Callable[[bytes], object]]] = {
         "copy": (plain, bytearray),
-        "route": (plain, lambda body: route(body, name_replicas=False)),
+        "route": (plain, route),
+        "route 2.0": (second, lambda body: route(body, message=2)),
+        "decompress, route": (list(map(compress, plain)), lambda body: route(decompress(body, MAX_BODY))),
+        "decompress, route 2.0": (
+            list(map(compress, second)),
+            lambda body: route(decompress(body, MAX_BODY), message=2),
+        ),
         "route, HA on, not of a pair": (plain, lambda body: route(body, name_replicas=True)),
-        "route, HA off, of a pair": (named, lambda body: route(body, name_replicas=False)),
+        "route, HA off, of a pair": (named, route),
         "route, HA on, of a pair": (named, lambda body: route(body, name_replicas=True)),
     }
     spent: dict[str, list[float]] = {name: [] for name in rows}
@@ -68,7 +97,8 @@ def main() -> None:
             for body in some:
                 call(body)
             spent[name].append((time.thread_time_ns() - begin) / SERIES / BODIES)
-    print(f"bytes a series {len(plain[0]) / SERIES:.1f}; ns a series, best and median of {ROUNDS} rounds")
+    sizes = f"{len(plain[0]) / SERIES:.1f}, over 2.0 {len(second[0]) / SERIES:.1f}"
+    print(f"bytes a series {sizes}; ns a series, best and median of {ROUNDS} rounds")
     for name, times in spent.items():
         print(f"{name:30}{min(times):8.1f}{sorted(times)[ROUNDS // 2]:8.1f}")
 

@@ -20,6 +20,7 @@ class Advice(NamedTuple):
 
 ADVICE: Final[dict[str, Advice]] = {
     # judged before the ack
+    "invalid_symbols": Advice("", "repair the sender's symbol table or its references"),
     "empty_label_name": Advice("", "repair the exporter or the relabelling that makes the label"),
     "invalid_utf8": Advice("", "repair the exporter; binary data often comes from file or process names"),
     "too_many_labels": Advice("max_label_pairs", "drop labels with labeldrop, or raise the limit"),

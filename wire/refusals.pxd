@@ -7,17 +7,18 @@ from wire.cursor cimport Cursor, read_bytes, read_tag, skip_field
 
 cdef enum:
     # Codes of REASONS in write_request.pyx; 0 is no reason.
-    EMPTY_LABEL_NAME = 1
-    INVALID_UTF8 = 2
-    TOO_MANY_LABELS = 3
-    DUPLICATE_LABEL = 4
-    MISSING_NAME = 5
-    SERIES_TOO_LARGE = 6
-    OUT_OF_BOUNDS_PAST = 7
-    OUT_OF_BOUNDS_FUTURE = 8
-    INVALID_HISTOGRAM = 9
-    METADATA_TOO_LARGE = 10
-    REASON_CODES = 11
+    INVALID_SYMBOLS = 1
+    EMPTY_LABEL_NAME = 2
+    INVALID_UTF8 = 3
+    TOO_MANY_LABELS = 4
+    DUPLICATE_LABEL = 5
+    MISSING_NAME = 6
+    SERIES_TOO_LARGE = 7
+    OUT_OF_BOUNDS_PAST = 8
+    OUT_OF_BOUNDS_FUTURE = 9
+    INVALID_HISTOGRAM = 10
+    METADATA_TOO_LARGE = 11
+    REASON_CODES = 12
     MAX_EXAMPLES = 100
     SHOWN_CHARACTERS = 200
 
@@ -56,6 +57,9 @@ cdef inline str shown_text(const uint8_t* data, uint32_t size):
 cdef inline str shortened(str text):
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS - 1] + "…"
 
+cdef inline str shown_label(const LabelPair* pair):
+    return f'{shown_text(pair.name, pair.name_size)}="{shown_text(pair.value, pair.value_size)}"'
+
 cdef inline str shown_series(Cursor entry):
     """Labels as they were sent, up to what can be shown; the entry was read before, so it is well formed."""
     cdef uint32_t field, wire_type
@@ -72,7 +76,7 @@ cdef inline str shown_series(Cursor entry):
             continue
         if read_bytes(&entry, &label) < 0 or read_label(label, &pair) < 0:
             break
-        text = f'{shown_text(pair.name, pair.name_size)}="{shown_text(pair.value, pair.value_size)}"'
+        text = shown_label(&pair)
         parts.append(text)
         length += len(text) + 2
     return shortened("{" + ", ".join(parts) + "}")

@@ -3,11 +3,13 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from wire.label_set cimport LabelSet
+from wire.metadata_set cimport MetadataSet
 from wire.murmur3 cimport jump_hash, murmur3_x64_128
 from wire.plan cimport Plan, entry_bytes
 from wire.refusals cimport Refusals
 from wire.relabel cimport Relabeler
 from wire.replicas cimport Replicas
+from wire.symbols cimport Symbols
 
 cdef enum:
     # Fields of a TimeSeries, in a record as in remote-write 1.0.
@@ -19,6 +21,8 @@ cdef enum:
     MALFORMED = -1
     NO_MEMORY = -2
     TOO_LARGE = -3
+    NO_SYMBOLS = -4
+    OTHER_PROTOCOL = -5
 
 cdef struct Walk:
     const uint8_t* body
@@ -35,6 +39,10 @@ cdef struct Walk:
     uint32_t max_label_pairs # after rules; what `labels` has room for, before them
     Relabeler* relabeler     # NULL without rules
     LabelSet labels          # of the series at hand
+    Symbols symbols          # of a remote-write 2.0 request
+    MetadataSet known        # so is this
+    uint8_t* spare           # where an exemplar is put together
+    size_t spare_room
     uint64_t accepted[5]     # by field of TimeSeries; at LABELS the series themselves
     uint64_t dropped[5]      # by rules, by field of TimeSeries
     uint64_t metadata

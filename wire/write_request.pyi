@@ -44,9 +44,9 @@ REASONS: tuple[str, ...]
 """Every reason that `rejected` may name."""
 
 class Router:
-    """The walk over a remote-write 1.0 WriteRequest: validates, makes labels canonical, hashes, routes.
+    """The walk over a write request: validates, makes labels canonical, hashes, routes.
 
-    Rules, in the order they are checked: `REASONS`; their meaning is in docs/remote-write.md. Every TimeSeries entry of
+    What may be refused is in `REASONS`; their meaning and order is in docs/remote-write.md. Every TimeSeries entry of
     a record begins with its labels in canonical form (wire/canonical.pxd), and holds nothing but fields 1 to 4. A
     series without samples, histograms and exemplars is neither written nor refused: remote write does not forbid it,
     and there is nothing to lose. A router keeps nothing between calls: any number of threads may use it at once.
@@ -83,10 +83,14 @@ class Router:
         min_time: int,
         max_time: int,
         *,
+        message: int = 1,
         name_replicas: bool = False,
         shard: array[int] | None = None,
     ) -> Routed:
         """Walks one decompressed body without the GIL; good series are routed whatever the others are.
+
+        The body is a remote-write 1.0 WriteRequest or, as `message` 2, a remote-write 2.0 Request. The same series over
+        either makes the same entry in the same partition; what 1.0 has no field for keeps that of 2.0.
 
         `seed` is `tenant_seed(tenant)`; samples outside [min_time, max_time] (ms) are refused one by one. Memory beyond
         the records stays a small multiple of the body, whatever the body holds.
@@ -100,6 +104,7 @@ class Router:
         Raises:
             ValueError: `shard` is none of this router's partitions.
             BodyTooLarge: more than `max_repeated_bytes` would have to be repeated: nothing is routed.
-            InvalidData: not a WriteRequest at all (truncated, wrong wire type, overlong varint): nothing is routed.
+            InvalidData: not such a message at all (truncated, wrong wire type, overlong varint, no symbol table,
+                fields of the other message): nothing is routed.
             MemoryError: nothing is routed.
         """

@@ -1,6 +1,6 @@
-"""The walk over a remote-write 1.0 WriteRequest; its contract is in write_request.pyi, its reasons in docs/remote-write.md.
+"""From the body of a write request to records; the contract is in write_request.pyi, the reasons in docs/remote-write.md.
 
-Nothing is copied before the whole request is known to be well formed; what becomes of one series is in series_walk.pxd.
+No record is made before the whole request is known to be well formed; the walk over it is in request_walk.pxd.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -8,18 +8,17 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
+from wire.cursor cimport Cursor
 from wire.elements cimport check_metadata
 from wire.label_builder cimport MAX_BUILT
-from wire.plan cimport IS_METADATA, PLACE_MASK, entry_bytes, plan_add, plan_free, plan_records, plan_write
-from wire.refusals cimport (
-    INVALID_UTF8, MAX_EXAMPLES, METADATA_TOO_LARGE, MISSING_NAME, Refusals, refuse, shortened, shown_series, shown_text
-)
+from wire.plan cimport PLACE_MASK, plan_free, plan_write
+from wire.refusals cimport MAX_EXAMPLES, Example, shortened, shown_series, shown_text
 from wire.relabel cimport RelabelRules, Relabeler
 from wire.replicas cimport MAX_REPLICAS, Replica
-from wire.series_walk cimport route_series
+from wire.request_walk cimport walk_request
+from wire.symbols cimport shown_references
 from wire.walk cimport (
-    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, TOO_LARGE, Walk, partition_of
+    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, NO_SYMBOLS, OTHER_PROTOCOL, SAMPLES, TOO_LARGE, Walk
 )
 
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from forebay.errors import InvalidData
 from wire.snappy import BodyTooLarge
 
 REASONS = (
+    "invalid_symbols",
     "empty_label_name",
     "invalid_utf8",
     "too_many_labels",
@@ -66,50 +66,6 @@ class Routed(NamedTuple):
     dropped_exemplars: int = 0
 
 
-cdef int route_metadata(Walk* w, Cursor entry) noexcept nogil:
-    cdef Cursor family
-    cdef int reason = check_metadata(entry, &family)
-    cdef size_t size = entry.end - entry.p
-    w.at = entry.p
-    if reason < 0:
-        return MALFORMED
-    if reason:
-        reason = INVALID_UTF8
-    elif family.p == family.end:
-        reason = MISSING_NAME
-    elif entry_bytes(size) > w.max_record_bytes:
-        reason = METADATA_TOO_LARGE
-    if reason:
-        refuse(&w.refusals, reason, 1, entry, NULL, True)
-        return 0
-    w.metadata += 1
-    if plan_add(&w.plan, entry.p - w.body, size, partition_of(w, family.p, family.end - family.p) | IS_METADATA) < 0:
-        return NO_MEMORY
-    return 0
-
-
-cdef int walk(Walk* w, Cursor c) noexcept nogil:
-    """The whole request, then its plan of records; 0, MALFORMED, NO_MEMORY or TOO_LARGE."""
-    cdef uint32_t field, wire_type
-    cdef Cursor entry
-    cdef int result
-    while c.p < c.end:
-        w.at = c.p
-        if read_tag(&c, &field, &wire_type) < 0:
-            return MALFORMED
-        if field != 1 and field != 3:
-            if skip_field(&c, wire_type) < 0:
-                return MALFORMED
-            continue
-        if wire_type != WIRE_BYTES or read_bytes(&c, &entry) < 0:
-            return MALFORMED
-        result = route_series(w, entry) if field == 1 else route_metadata(w, entry)
-        if result < 0:
-            return result
-    # The records of each replica are its own: it has a slot in each partition.
-    return NO_MEMORY if plan_records(&w.plan, w.partitions * (w.replicas.count + 1), w.max_record_bytes) < 0 else 0
-
-
 cdef list write_records(Walk* w):
     cdef size_t i
     records = []
@@ -140,19 +96,38 @@ cdef dict named_replicas(Walk* w):
     return found
 
 
-cdef list shown_examples(Refusals* r):
+cdef list shown_examples(Walk* w):
     cdef uint32_t i
+    cdef Example* example
     cdef Cursor family
     examples = []
-    for i in range(r.example_count):
-        if r.examples[i].is_metadata:
-            check_metadata(r.examples[i].entry, &family)
+    for i in range(w.refusals.example_count):
+        example = &w.refusals.examples[i]
+        if example.is_metadata:
+            check_metadata(example.entry, &family)
             shown = shortened(f'{{__name__="{shown_text(family.p, family.end - family.p)}"}}')
         else:
-            shown = shown_series(r.examples[i].entry)
-        timestamp = r.examples[i].timestamp if r.examples[i].has_timestamp else None
-        examples.append(Rejection(REASONS[r.examples[i].reason - 1], shown, timestamp))
+            shown = shown_references(&w.symbols, example.entry) if w.symbols.count else shown_series(example.entry)
+        timestamp = example.timestamp if example.has_timestamp else None
+        examples.append(Rejection(REASONS[example.reason - 1], shown, timestamp))
     return examples
+
+
+cdef object error_of(int result, const Walk* w, size_t size):
+    """What is raised where a walk ended early."""
+    if result == NO_MEMORY:
+        return MemoryError()
+    if result == TOO_LARGE:
+        limits = f"repeated_bytes={w.repeated} limit={w.max_repeated_bytes}"
+        return BodyTooLarge(f"write request too large as records: bytes={size} {limits}")
+    if result == NO_SYMBOLS:
+        return InvalidData(f"no symbol table: its first symbol must be the empty string (symbols={w.symbols.count})")
+    if result == OTHER_PROTOCOL:
+        return InvalidData(
+            f"not the message that the headers name: offset={w.at - w.body} bytes={size}",
+            hint="remote-write 1.0 and 2.0 are told apart by proto= in the Content-Type",
+        )
+    return InvalidData(f"malformed write request: offset={w.at - w.body} bytes={size}")
 
 
 cdef int check_shard(const int32_t[::1] shard, int32_t partitions) except -1:
@@ -215,6 +190,7 @@ cdef class Router:
         int64_t min_time,
         int64_t max_time,
         *,
+        int message=1,
         bint name_replicas=False,
         const int32_t[::1] shard=None,
     ):
@@ -223,6 +199,8 @@ cdef class Router:
         cdef Cursor c
         cdef int result
         cdef size_t size = body.shape[0]
+        if message != 1 and message != 2:
+            raise ValueError(f"no such message: message={message}")
         if size == 0:
             return Routed([], 0, 0, 0, 0, 0, {}, [], {}, 0)
         if size > _MAX_BODY_BYTES:
@@ -255,16 +233,9 @@ cdef class Router:
                 w.relabeler = &relabeler
                 self.relabel.begin(w.relabeler)
             with nogil:
-                result = walk(&w, c)
-            if result == MALFORMED:
-                raise InvalidData(f"malformed write request: offset={w.at - w.body} bytes={size}")
-            if result == TOO_LARGE:
-                raise BodyTooLarge(
-                    f"write request too large as records: bytes={size} repeated_bytes={w.repeated} "
-                    f"limit={self.max_repeated_bytes}"
-                )
-            if result == NO_MEMORY:
-                raise MemoryError
+                result = walk_request(&w, c, message == 2)
+            if result < 0:
+                raise error_of(result, &w, size)
             return Routed(
                 write_records(&w),
                 w.accepted[LABELS],
@@ -273,7 +244,7 @@ cdef class Router:
                 w.accepted[EXEMPLARS],
                 w.metadata,
                 {reason: w.refusals.counts[i + 1] for i, reason in enumerate(REASONS) if w.refusals.counts[i + 1]},
-                shown_examples(&w.refusals),
+                shown_examples(&w),
                 named_replicas(&w),
                 w.replicas.unnamed,
                 w.dropped[SAMPLES] + w.dropped[HISTOGRAMS],
@@ -285,4 +256,7 @@ cdef class Router:
                 self.relabel.end(w.relabeler)
             plan_free(&w.plan)
             free(w.labels.pairs)
+            free(w.symbols.found)
+            free(w.known.known)
+            free(w.spare)
             free(w.replicas.found)

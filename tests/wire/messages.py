@@ -1,32 +1,17 @@
 """The prometheus messages as protobuf's own runtime decodes them: the oracle of the wire kernels.
 
-Built from the field tables of docs/formats.md, with protobuf's descriptors and without generated code.
+Built from the field tables of docs/formats.md.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from tests.wire.message_builder import message_classes
 
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
-
-_T = descriptor_pb2.FieldDescriptorProto
-_MANY: Final = "*"
-_SCALARS: Final = {
-    "bytes": _T.TYPE_BYTES,  # strings too: what is not UTF-8 must be decodable to be refused by name
-    "double": _T.TYPE_DOUBLE,
-    "int32": _T.TYPE_INT32,
-    "int64": _T.TYPE_INT64,
-    "uint32": _T.TYPE_UINT32,
-    "uint64": _T.TYPE_UINT64,
-    "sint32": _T.TYPE_SINT32,
-    "sint64": _T.TYPE_SINT64,
-}
-_MESSAGES: Final = {
+MESSAGES: Final = {
     "WriteRequest": "1 timeseries TimeSeries*, 3 metadata MetricMetadata*",
     "TimeSeries": "1 labels Label*, 2 samples Sample*, 3 exemplars Exemplar*, 4 histograms Histogram*",
     "Label": "1 name bytes, 2 value bytes",
-    "Sample": "1 value double, 2 timestamp int64",
+    "Sample": "1 value double, 2 timestamp int64, 3 start_timestamp int64",
     "Exemplar": "1 labels Label*, 2 value double, 3 timestamp int64",
     "MetricMetadata": "1 type int32, 2 metric_family_name bytes, 4 help bytes, 5 unit bytes",
     "Histogram": "1 count_int uint64 |count, 2 count_float double |count, 3 sum double, 4 schema sint32, "
@@ -43,48 +28,16 @@ _MESSAGES: Final = {
     "QueryResult": "1 timeseries TimeSeries*",
 }
 
+_classes = message_classes("prometheus", MESSAGES)
 
-def _file() -> descriptor_pb2.FileDescriptorProto:
-    file = descriptor_pb2.FileDescriptorProto(name="prometheus.proto", package="prometheus", syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for text in fields.split(", "):
-            number, field_name, kind, *oneof = text.split()
-            field = message.field.add(name=field_name, number=int(number), label=_T.LABEL_OPTIONAL)
-            if kind.endswith(_MANY):
-                field.label = _T.LABEL_REPEATED
-                kind = kind.removesuffix(_MANY)
-            if kind in _SCALARS:
-                field.type = _SCALARS[kind]
-            else:
-                field.type = _T.TYPE_MESSAGE
-                field.type_name = f".prometheus.{kind}"
-            if oneof:
-                names = [each.name for each in message.oneof_decl]
-                if oneof[0][1:] not in names:
-                    message.oneof_decl.add(name=oneof[0][1:])
-                    names.append(oneof[0][1:])
-                field.oneof_index = names.index(oneof[0][1:])
-    return file
-
-
-_pool = descriptor_pool.DescriptorPool()
-_pool.Add(_file())
-
-
-def _message(name: str) -> type[Any]:
-    found: type[Message] = message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"prometheus.{name}"))
-    return found
-
-
-WriteRequest = _message("WriteRequest")
-TimeSeries = _message("TimeSeries")
-Label = _message("Label")
-Sample = _message("Sample")
-Exemplar = _message("Exemplar")
-Histogram = _message("Histogram")
-BucketSpan = _message("BucketSpan")
-MetricMetadata = _message("MetricMetadata")
-ReadRequest = _message("ReadRequest")
-ReadResponse = _message("ReadResponse")
-QueryResult = _message("QueryResult")
+WriteRequest = _classes["WriteRequest"]
+TimeSeries = _classes["TimeSeries"]
+Label = _classes["Label"]
+Sample = _classes["Sample"]
+Exemplar = _classes["Exemplar"]
+Histogram = _classes["Histogram"]
+BucketSpan = _classes["BucketSpan"]
+MetricMetadata = _classes["MetricMetadata"]
+ReadRequest = _classes["ReadRequest"]
+ReadResponse = _classes["ReadResponse"]
+QueryResult = _classes["QueryResult"]

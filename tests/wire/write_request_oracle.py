@@ -75,8 +75,11 @@ def replica_of(pairs: list[tuple[bytes, bytes]], ha: HaLabels | None) -> tuple[s
     return (cluster.decode(), replica.decode()) if 0 < len(cluster) <= 256 and 0 < len(replica) <= 256 else None
 
 
-def _exemplar_is_text(exemplar: Any) -> bool:
-    return all(is_text(label.name) and is_text(label.value) for label in exemplar.labels)
+def _exemplar_refusal(exemplar: Any) -> str:
+    if exemplar is None:
+        return "invalid_symbols"
+    texts = [text for label in exemplar.labels for text in (label.name, label.value)]
+    return "" if all(map(is_text, texts)) else "invalid_utf8"
 
 
 def _serialized(message: Any) -> bytes:
@@ -85,7 +88,7 @@ def _serialized(message: Any) -> bytes:
 
 
 @dataclass
-class _Rules:
+class Rules:
     min_time: int
     max_time: int
     max_label_pairs: int
@@ -115,7 +118,7 @@ class _Rules:
         )
 
     def exemplars(self, series: Any) -> list[bytes]:
-        return self._good(series.exemplars, lambda each: "" if _exemplar_is_text(each) else "invalid_utf8")
+        return self._good(series.exemplars, _exemplar_refusal)
 
     def metadata_refusal(self, metadata: Any) -> str:
         name = metadata.metric_family_name
@@ -136,37 +139,61 @@ def route(
     relabelling: "Sequence[Rule]" = (),
 ) -> Outcome:
     out = Outcome()
-    rules = _Rules(min_time, max_time, max_label_pairs, out.rejected)
+    rules = Rules(min_time, max_time, max_label_pairs, out.rejected)
     request = WriteRequest.FromString(body)
     for series in request.timeseries:
-        if relabelling and not (series.samples or series.histograms or series.exemplars):
-            continue
-        sent = [(label.name, label.value) for label in series.labels]
-        pairs = relabelled(series, sent, max_label_pairs, relabelling)
-        if isinstance(pairs, str):
-            out.rejected[pairs] += max(1, len(series.samples) + len(series.histograms))
-            continue
-        if pairs is None:
-            out.dropped["samples"] += len(series.samples) + len(series.histograms)
-            out.dropped["histograms"] += len(series.histograms)
-            out.dropped["exemplars"] += len(series.exemplars)
-            continue
-        kept = rules.samples(series), rules.exemplars(series), rules.histograms(series)
-        if any(kept):
-            replica = replica_of(pairs, ha)
-            labels = canonical([pair for pair in pairs if replica is None or ha is None or pair[0] != ha[1]])
-            out.entries.setdefault((partition(labels, seed, partitions), replica), []).append((labels, *kept))
-            out.series += 1
-            out.samples += len(kept[0])
-            out.exemplars += len(kept[1])
-            out.histograms += len(kept[2])
+        pairs = [(label.name, label.value) for label in series.labels]
+        add_series(out, rules, pairs, series, seed=seed, partitions=partitions, ha=ha, relabelling=relabelling)
     for metadata in request.metadata:
-        if refusal := rules.metadata_refusal(metadata):
-            out.rejected[refusal] += 1
-        else:
-            place = partition(metadata.metric_family_name, seed, partitions)
-            out.metadata.setdefault(place, []).append(_serialized(metadata))
+        add_metadata(out, rules, metadata, seed=seed, partitions=partitions)
     return out
+
+
+def refuse_series(out: Outcome, reason: str, series: Any) -> None:
+    out.rejected[reason] += max(1, len(series.samples) + len(series.histograms))
+
+
+def add_series(
+    out: Outcome,
+    rules: Rules,
+    sent: list[tuple[bytes, bytes]],
+    series: Any,
+    *,
+    seed: int,
+    partitions: int,
+    ha: HaLabels | None,
+    relabelling: "Sequence[Rule]",
+) -> bool:
+    """Whether its labels are stored; an exemplar that is None has none."""
+    if relabelling and not (series.samples or series.histograms or series.exemplars):
+        return False
+    pairs = relabelled(series, sent, rules.max_label_pairs, relabelling)
+    if isinstance(pairs, str):
+        refuse_series(out, pairs, series)
+        return False
+    if pairs is None:
+        out.dropped["samples"] += len(series.samples) + len(series.histograms)
+        out.dropped["histograms"] += len(series.histograms)
+        out.dropped["exemplars"] += len(series.exemplars)
+        return False
+    kept = rules.samples(series), rules.exemplars(series), rules.histograms(series)
+    if any(kept):
+        replica = replica_of(pairs, ha)
+        labels = canonical([pair for pair in pairs if replica is None or ha is None or pair[0] != ha[1]])
+        out.entries.setdefault((partition(labels, seed, partitions), replica), []).append((labels, *kept))
+        out.series += 1
+        out.samples += len(kept[0])
+        out.exemplars += len(kept[1])
+        out.histograms += len(kept[2])
+    return True
+
+
+def add_metadata(out: Outcome, rules: Rules, metadata: Any, *, seed: int, partitions: int) -> None:
+    if refusal := rules.metadata_refusal(metadata):
+        out.rejected[refusal] += 1
+    else:
+        place = partition(metadata.metric_family_name, seed, partitions)
+        out.metadata.setdefault(place, []).append(_serialized(metadata))
 
 
 def read_records(records: list[tuple[int, bytes]], replicas: dict[int, tuple[str, str]]) -> Outcome:
