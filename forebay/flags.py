@@ -36,6 +36,7 @@ class Flags(NamedTuple):
     log_level: str
     log_format: LogFormat
     listen_address: str | None = None
+    web_config_file: str | None = None
     enable_lifecycle: bool | None = None
     enable_admin_api: bool | None = None
     processes: int | None = None
@@ -80,6 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
             type=_address,
             help=f"where to serve HTTP; an empty host is every address (default: {LISTEN[role]})",
         )
+        _web_config(command)
         command.add_argument(
             "--web.enable-lifecycle",
             dest="enable_lifecycle",
@@ -109,7 +111,9 @@ def make_parser() -> argparse.ArgumentParser:
                 action=argparse.BooleanOptionalAction,
                 help="write this process' own metrics through its own gateway (default: as self_metrics.enabled, true)",
             )
-    _command(commands, "check-config", "Check the settings file and print the settings in effect, without secrets.")
+    _web_config(
+        _command(commands, "check-config", "Check the settings file and print the settings in effect, without secrets.")
+    )
     audit = _command(
         commands,
         "audit",
@@ -178,6 +182,16 @@ def _command(
         help="form of the lines (default: logfmt)",
     )
     return command
+
+
+def _web_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        metavar="FILE",
+        help="TLS, headers and basic-auth users, in the format of Prometheus' exporter-toolkit "
+        "(default: as web.config_file, none)",
+    )
 
 
 def _of(prefix: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from forebay.logs import configure_logs
 from forebay.settings import Settings
 from forebay.settings_file import load_settings
 from forebay.strict_yaml import SettingsError
+from forebay.web_access import read_rules
 from forebay.worker import Worker
 
 _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
@@ -41,6 +42,9 @@ _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "status": status_command.run,
 }
 
+_SERVED = {"all-in-one", "gateway", "consumer", "compactor", "check-config"}
+"""Commands that the files of web.config_file and auth.bearer_file concern."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code."""
@@ -49,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     configure_logs(flags.log_level, flags.log_format, process=None if worker is None else worker.number)
     try:
         settings = with_flags(load_settings(flags.config_file), flags)
+        if flags.command in _SERVED:
+            read_rules(settings)
     except SettingsError as error:
         sys.stderr.write(f"forebay: {error}\n")
         return USAGE
@@ -57,25 +63,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def with_flags(settings: Settings, flags: Flags) -> Settings:
     """The settings, with what flags say instead. Raises SettingsError where the two do not go together."""
-    try:
-        return _with_flags(settings, flags)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
-
-
-def _with_flags(settings: Settings, flags: Flags) -> Settings:
-    if flags.processes is not None:
-        web = msgspec.structs.replace(settings.web, processes=flags.processes)
-        settings = msgspec.structs.replace(settings, web=web)
-    if flags.listen_address is not None:
-        web = msgspec.structs.replace(settings.web, listen_address=flags.listen_address)
-        settings = msgspec.structs.replace(settings, web=web)
-    if flags.enable_lifecycle is not None:
-        web = msgspec.structs.replace(settings.web, enable_lifecycle=flags.enable_lifecycle)
-        settings = msgspec.structs.replace(settings, web=web)
-    if flags.enable_admin_api is not None:
-        web = msgspec.structs.replace(settings.web, enable_admin_api=flags.enable_admin_api)
-        settings = msgspec.structs.replace(settings, web=web)
+    given = {
+        "processes": flags.processes,
+        "listen_address": flags.listen_address,
+        "config_file": flags.web_config_file,
+        "enable_lifecycle": flags.enable_lifecycle,
+        "enable_admin_api": flags.enable_admin_api,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if chosen:
+        try:
+            settings = msgspec.structs.replace(settings, web=msgspec.structs.replace(settings.web, **chosen))
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
     if flags.self_metrics is not None:
         own = msgspec.structs.replace(settings.self_metrics, enabled=flags.self_metrics)
         settings = msgspec.structs.replace(settings, self_metrics=own)

@@ -27,6 +27,7 @@ from forebay.process import Process
 from forebay.settings import Settings
 from forebay.status import Status
 from forebay.web import DRAIN, WebServer
+from forebay.web_access import WebAccess
 from gateway.app import add_gateway
 from gateway.policy import Policies
 from gateway.tenant import TenantReader
@@ -187,12 +188,16 @@ async def start_web(process: Process, parts: AsyncExitStack, app: web.Applicatio
     app.add_routes(status.routes())
     app.add_routes(Page(status).routes())
     app.add_routes(process.reloads.routes(process.siblings, enabled=process.settings.web.enable_lifecycle))
+    access = await asyncio.to_thread(WebAccess, process.settings, process.registry, process.clock)
+    parts.callback(access.close)
+    process.reloads.add("web", access.reload, access.files)
     sockets = process.worker.sockets() if process.worker else ()
-    server = WebServer(app, process.settings.web, LISTEN[process.role], process.logger("web"), sockets)
+    web_settings, logger = process.settings.web, process.logger("web")
+    server = WebServer(app, web_settings, LISTEN[process.role], logger, access=access, sockets=sockets)
     await server.start()
     parts.push_async_callback(server.stop)
     _provide_life(process, app)
-    process.logger("web").info("listening", address=server.address)
+    logger.info("listening", address=server.address, tls=access.tls() is not None)
 
 
 def _provide_life(process: Process, app: web.Application) -> None:

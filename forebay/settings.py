@@ -5,7 +5,7 @@ Decoding lives in `forebay.settings_file`; this module only says what there is.
 
 import re
 import urllib.parse
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,7 +18,7 @@ from forebay.errors import Fatal
 from forebay.units import Duration, Size
 from gateway.limits import LimitSettings
 from gateway.settings import GatewaySettings, HaSettings, TenancySettings
-from gateway.tenant import BadTenant, check_tenant
+from gateway.tenant import BadTenant, check_grant, check_tenant
 from query.settings import QuerySettings
 
 _LABEL_NAME = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
@@ -33,6 +33,8 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long to be unready before connections are refused, for a load balancer to notice."""
     shutdown_timeout: Duration = Duration.parse("30s")
     """How long requests in flight may take after that."""
+    config_file: str = ""
+    """As --web.config.file: TLS, headers and users in the format of Prometheus' exporter-toolkit."""
     max_connections: int = 4096
     """Open at once; for one more, the one that was idle for longest is closed."""
     header_timeout: Duration = Duration.parse("10s")
@@ -55,6 +57,15 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("max_connections, header_timeout and write_timeout must be above 0")
         if self.listen_address:
             host_and_port(self.listen_address)
+
+
+class AuthSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What web.config_file, whose format is Prometheus', has no words for."""
+
+    bearer_file: str = ""
+    """Bearer tokens by their SHA-256, with the tenants of each; read anew on reload."""
+    open_paths: tuple[Literal["/-/healthy", "/-/ready", "/metrics"], ...] = ()
+    """For whose sake nobody has to log in: what probes and scrapers ask for."""
 
 
 class ReloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +121,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: QuerySettings = QuerySettings()
     external_labels: dict[str, str] = {}
     web: WebSettings = WebSettings()
+    auth: AuthSettings = AuthSettings()
     reload: ReloadSettings = ReloadSettings()
     self_metrics: SelfMetricsSettings = SelfMetricsSettings()
     status: StatusSettings = StatusSettings()
@@ -139,6 +151,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"consumer.group and consumer.replica: {error}") from error
         if self.tenancy.default_tenant:
             _check_tenant("tenancy.default_tenant", self.tenancy.default_tenant)
+        _check_users(self.tenancy)
         for tenant in () if self.ha.tenants == "*" else self.ha.tenants:
             _check_tenant("one of ha.tenants", tenant)
 
@@ -163,6 +176,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         wider = BoundSettings.wider_than(self.limits.max_age, self.limits.max_future)
         windows = (wider.max_age + wider.max_future) // WINDOW + 2
         return msgspec.structs.replace(wider, max_windows=max(wider.max_windows, windows))
+
+
+def _check_users(tenancy: TenancySettings) -> None:
+    for user, tenants in tenancy.users.items() if isinstance(tenancy.users, dict) else ():
+        try:
+            check_grant(tenants)
+        except BadTenant as error:
+            raise ValueError(f"tenancy.users.{user}: {error}") from error
 
 
 def _check_tenant(name: str, tenant: str) -> None:

@@ -21,21 +21,28 @@ class SettingsError(Fatal):
     """The settings cannot be used: exit code 2."""
 
 
-def parse_yaml(text: str) -> dict[str, Any]:
-    """The document, which is a mapping; none at all is an empty one. Raises SettingsError."""
+def parse_yaml(text: str, *, secret: bool = False) -> dict[str, Any]:
+    """The document, which is a mapping; none at all is an empty one. Raises SettingsError.
+
+    Of a file that is `secret`, no text is told.
+    """
     try:
         document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader's subclass
     except yaml.YAMLError as error:
-        raise SettingsError(f"not YAML: {_one_line(str(error))}", hint=HINT) from error
+        # Without its cause, whose text shows the line that is wrong, and with it what may be a secret.
+        raise SettingsError(f"not YAML: {_where(error)}", hint=HINT) from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise SettingsError(f"settings: expected a mapping (got {_short(document)})", hint=HINT)
+        got = "" if secret else f" (got {_short(document)})"
+        raise SettingsError(f"settings: expected a mapping{got}", hint=HINT)
     return document
 
 
-def convert(document: Any, kind: type[_Kind], *, written: Any = None, path: str = "") -> _Kind:
+def convert(document: Any, kind: type[_Kind], *, written: Any = None, path: str = "", secret: bool = False) -> _Kind:
     """The document as a `kind`; it stands at `path` of its file. What is wrong is shown as it was `written`.
+
+    Of a file that is `secret`, no value is shown.
 
     Raises:
         SettingsError: `path: problem (got value)`.
@@ -43,7 +50,7 @@ def convert(document: Any, kind: type[_Kind], *, written: Any = None, path: str 
     try:
         return msgspec.convert(document, kind, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        problem = _located(str(error), document if written is None else written, path)
+        problem = _located(str(error), document if written is None else written, path, secret=secret)
         raise SettingsError(problem, hint=HINT) from error
 
 
@@ -59,7 +66,7 @@ def _decode(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def _located(message: str, document: Any, outer: str) -> str:
+def _located(message: str, document: Any, outer: str, *, secret: bool) -> str:
     """`path: problem (got value)`, out of msgspec's message and the document as it was written."""
     at = _AT.search(message)
     path = at["path"] if at else ""
@@ -68,8 +75,8 @@ def _located(message: str, document: Any, outer: str) -> str:
         path = f"{path}.{unknown['name']}" if path else unknown["name"]
         return f"{_joined(outer, path)}: unknown setting"
     written = _value_at(document, path)
-    if isinstance(written, dict) and "(got " in problem:
-        got = ""  # one of several settings is wrong, and the problem says which
+    if secret or (isinstance(written, dict) and "(got " in problem):
+        got = ""  # or one of several settings is wrong, and the problem says which
     else:
         problem = problem.partition(" (got ")[0]
         # As it was written, so that no secret of the environment is shown, and without those of the file.
@@ -93,6 +100,14 @@ def _value_at(document: Any, path: str) -> Any:
 def _short(value: Any) -> str:
     text = _one_line(repr(value))
     return text if len(text) <= 100 else text[:99] + "…"
+
+
+def _where(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return "it holds a character that YAML has not"
+    mark = error.problem_mark or error.context_mark
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return _one_line(f"{error.context or ''} {error.problem or ''}") + place
 
 
 def _one_line(text: str) -> str:

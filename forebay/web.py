@@ -16,6 +16,7 @@ from forebay.listener import CannotListen, Listener, bind
 from forebay.metrics_view import View, merge
 from forebay.readiness import Readiness
 from forebay.settings import WebSettings, host_and_port
+from forebay.web_access import WebAccess
 from gateway.app import SERVER_OPTIONS
 from gateway.siblings import Siblings
 
@@ -78,9 +79,13 @@ class WebServer:
         settings: WebSettings,
         default_address: str,
         logger: "FilteringBoundLogger",
+        *,
+        access: WebAccess,
         sockets: Sequence[socket.socket] = (),
     ) -> None:
         """`sockets` listen already, where there are any, and become the server's own."""
+        access.install(app)
+        self._access = access
         self.address = settings.listen_address or default_address
         self._readiness = app[READINESS]
         self._drain = app[DRAIN]
@@ -118,7 +123,12 @@ class WebServer:
         server = self._runner.server
         assert server is not None  # noqa: S101 - for the type checker: it is there after setup
         self._listener = Listener(
-            sockets, server, self._connections, tls=lambda: None, check=lambda _: True, logger=self._logger
+            sockets,
+            server,
+            self._connections,
+            tls=self._access.tls,
+            check=self._access.may_connect,
+            logger=self._logger,
         )
         self._listener.start()
 

@@ -16,6 +16,11 @@ class TenancySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of requests that name none; empty refuses them."""
     label: str = "tenant_id"
     """External label of a block that holds its tenant."""
+    users: Literal["*", "self"] | dict[str, Literal["*"] | tuple[str, ...]] = "*"
+    """Tenants that a basic-auth user may speak for: any; the one of the user's own name; or those of this table, the
+    first of which is meant where a request names none. Who is not in the table speaks for none."""
+    certificate_field: Literal["", "organization", "organizationalUnit", "commonName"] = ""
+    """Of the TLS client certificate's subject: holds the tenants that its owner may speak for."""
 
     def __post_init__(self) -> None:
         if not all(self.headers):

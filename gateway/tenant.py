@@ -1,11 +1,12 @@
 """From a request to a tenant id that is safe as a label value, a log key and a part of a path."""
 
 import re
+from collections.abc import Iterable
 
 from aiohttp import web
 
 from forebay.errors import Forbidden, InvalidData
-from gateway.principal import principal_of
+from gateway.principal import ANY, principal_of
 from gateway.settings import TenancySettings
 
 MAX_TENANT_BYTES = 150
@@ -26,6 +27,16 @@ def check_tenant(tenant: str) -> str:
             hint="letters, digits and !-_.*'() are allowed, . and .. alone are not",
         )
     return tenant
+
+
+def check_grant(tenants: Iterable[str]) -> None:
+    """Whether somebody can be granted these. Raises BadTenant where there is none, or one that cannot be."""
+    tenants = tuple(tenants)
+    if not tenants:
+        raise BadTenant('no tenant is granted: one must be named, or "*" for all')
+    for tenant in tenants:
+        if tenant != ANY:
+            check_tenant(tenant)
 
 
 class TenantForbidden(Forbidden):

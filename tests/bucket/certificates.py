@@ -33,12 +33,12 @@ class Authority:
         self.ca_file = directory / "authority.crt"
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def sign(self, *hosts: str) -> Certificate:
-        """For names and addresses; the first names the files."""
+    def sign(self, *hosts: str, organization: str = "", units: tuple[str, ...] = ()) -> Certificate:
+        """For names and addresses; the first is the common name, and names the files."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [_general_name(host) for host in hosts]
         certificate = (
-            _builder(_name(hosts[0]), self._name, key.public_key())
+            _builder(_name(hosts[0], organization, units), self._name, key.public_key())
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
@@ -54,8 +54,12 @@ class Authority:
         return made
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+def _name(text: str, organization: str = "", units: tuple[str, ...] = ()) -> x509.Name:
+    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, text)]
+    if organization:
+        attributes.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    attributes += [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit) for unit in units]
+    return x509.Name(attributes)
 
 
 def _general_name(host: str) -> x509.GeneralName:

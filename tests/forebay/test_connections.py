@@ -11,10 +11,12 @@ import yaml
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from forebay.clock import ManualClock
 from forebay.logs import get_logger
 from forebay.readiness import Readiness
 from forebay.settings_file import parse_settings
 from forebay.web import WebServer, make_app
+from forebay.web_access import WebAccess
 from gateway.siblings import Alone
 from tests.peers.process import free_port
 
@@ -98,8 +100,10 @@ async def serve() -> AsyncIterator[MakeServed]:
 
             app.add_routes([web.get("/wait", wait), web.get("/blob", blob), web.post("/refuse", refuse)])
             given = {"listen_address": f"127.0.0.1:{port}", **settings}
-            web_settings = parse_settings(yaml.safe_dump({"web": given}), {}).web
-            server = WebServer(app, web_settings, "", get_logger("web"))
+            chosen = parse_settings(yaml.safe_dump({"web": given}), {})
+            access = WebAccess(chosen, registry, ManualClock())
+            stack.callback(access.close)
+            server = WebServer(app, chosen.web, "", get_logger("web"), access=access)
             await server.start()
             stack.push_async_callback(server.stop)
             return served

@@ -17,6 +17,7 @@ from forebay.registry import make_registry
 from forebay.reload import ReloadMetrics
 from forebay.settings import Settings, effective
 from forebay.supervisor import SupervisorMetrics
+from forebay.web_access import AccessMetrics
 from gateway.metrics import GatewayMetrics
 from gateway.reasons import GATEWAY_REASONS
 from query.metrics import QueryMetrics
@@ -109,6 +110,7 @@ def every_metric() -> CollectorRegistry:
     ReloadMetrics(registry)
     ConnectionMetrics(registry)
     SupervisorMetrics(registry)
+    AccessMetrics(registry)
     return registry
 
 

@@ -7,11 +7,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, Gauge
 
+from forebay.clock import ManualClock
 from forebay.listener import CannotListen
 from forebay.logs import get_logger
 from forebay.readiness import Readiness
-from forebay.settings import WebSettings
+from forebay.settings import Settings, WebSettings
 from forebay.web import WebServer, make_app
+from forebay.web_access import WebAccess
 from gateway.siblings import Alone
 from tests.peers.process import free_port
 
@@ -70,11 +72,16 @@ async def test_head_answers_as_get_does(client: Client, path: str) -> None:
 
 async def test_an_address_that_is_taken_is_said_with_a_hint(readiness: Readiness) -> None:
     settings = WebSettings(listen_address=f"127.0.0.1:{free_port()}")
-    first = WebServer(make_app(CollectorRegistry(), readiness, Alone()), settings, ":0", get_logger("web"))
+    access = WebAccess(Settings(), CollectorRegistry(), ManualClock())
+    first = WebServer(
+        make_app(CollectorRegistry(), readiness, Alone()), settings, ":0", get_logger("web"), access=access
+    )
     await first.start()
-    second = WebServer(make_app(CollectorRegistry(), Readiness(), Alone()), settings, ":0", get_logger("web"))
+    app = make_app(CollectorRegistry(), Readiness(), Alone())
+    second = WebServer(app, settings, ":0", get_logger("web"), access=access)
     try:
         with pytest.raises(CannotListen, match=r"cannot listen: address=127.*hint: choose another"):
             await second.start()
     finally:
         await first.stop()
+        access.close()
