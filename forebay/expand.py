@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+_AS_WRITTEN = frozenset({"limits.relabel"})
+"""Settings in which `${name}` is a group of a regex."""
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -16,6 +18,8 @@ class UnsetVariable(ValueError):
 
 def expand(document: Any, environment: Mapping[str, str], path: str = "") -> Any:
     """The document with every reference replaced, in values only. Raises UnsetVariable."""
+    if path in _AS_WRITTEN:
+        return document
     if isinstance(document, dict):
         return {
             key: expand(value, environment, f"{path}.{key}" if path else str(key)) for key, value in document.items()

@@ -6,11 +6,15 @@ from wire.write_request import Routed
 
 
 def rejections(routed: Routed, limits: LimitSettings) -> str:
-    """One line of counts by reason, most first, a line for each example, and one for each limit that was met."""
+    """One line of counts by reason, most first, a line for each example, and one for each limit that was met.
+
+    What rules have dropped is not refused: it is said here because what is left would not add up without it.
+    """
     refused = sum(routed.rejected.values())
     stored = routed.samples + routed.histograms
     reasons = sorted(routed.rejected.items(), key=lambda item: (-item[1], item[0]))
-    lines = [f"{refused} of {refused + stored} samples refused, {stored or 'none'} stored: "]
+    dropped = f", {routed.dropped} dropped by relabel rules" if routed.dropped else ""
+    lines = [f"{refused} of {refused + stored + routed.dropped} samples refused, {stored or 'none'} stored{dropped}: "]
     lines[0] += ", ".join(f"{reason}={count}" for reason, count in reasons)
     lines += [
         f"{each.reason} series={each.series}" + ("" if each.timestamp is None else f" timestamp={each.timestamp}")

@@ -115,6 +115,8 @@ class Intake:
             metrics.exemplars.inc(routed.exemplars)
         if routed.metadata:
             metrics.metadata.inc(routed.metadata)
+        if routed.dropped:
+            metrics.dropped.inc(routed.dropped)
         if routed.unnamed:
             metrics.unnamed.inc(routed.unnamed)
         self.rejections.note(tenant, routed)

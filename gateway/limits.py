@@ -6,6 +6,7 @@ import msgspec
 
 from forebay.units import Duration, Size
 from gateway.reasons import RATE_LIMITED, REQUEST_TOO_LARGE
+from gateway.relabel import RelabelRule
 
 BURST_SECONDS: Final = 10
 """How many seconds' samples a tenant may send at once, where its burst is not set."""
@@ -34,6 +35,8 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Samples that may come at once; 0 is ten seconds' worth."""
     shard_size: int = 0
     """Partitions of the log that the tenant's series are spread over; 0 is all of them."""
+    relabel: tuple[RelabelRule, ...] = ()
+    """Rules carried out on every series before its labels are judged."""
     shadow: tuple[str, ...] = ()
     """Limits that only count what they would refuse."""
 

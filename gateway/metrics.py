@@ -67,6 +67,11 @@ class GatewayMetrics:
             ["tenant"],
             registry=registry,
         )
+        self.dropped = Counter(
+            "forebay_gateway_dropped_samples_total",
+            "Samples of series that relabel rules have dropped; their senders are told that they were written.",
+            registry=registry,
+        )
         self.series = Counter(
             "forebay_gateway_series_total", "Series entries made durable in the log.", registry=registry
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gateway.limits import LimitSettings
 from gateway.settings import HaSettings
 from wire.hashing import shard_of, tenant_seed
+from wire.relabel import RelabelMemos, RelabelRules
 from wire.write_request import Routed, Router
 
 if TYPE_CHECKING:
@@ -57,9 +58,12 @@ class Policies:
         ha: HaSettings,
         partitions: int,
         overrides: Mapping[str, LimitSettings] | None = None,
+        *,
+        relabel_memory: int = 64 << 20,
     ) -> None:
         self._defaults = defaults
         self._ha = ha
+        self._memos = RelabelMemos(relabel_memory)
         self._table = _Table(partitions, overrides or {}, {}, {})
 
     @property
@@ -92,6 +96,7 @@ class Policies:
                 max_label_pairs=limits.max_label_pairs,
                 cluster_label=self._ha.cluster_label,
                 replica_label=self._ha.replica_label,
+                relabel=RelabelRules(limits.relabel, self._memos) if limits.relabel else None,
             )
         key = tenant.encode()
         shard = shard_of(key, limits.shard_size, table.partitions) if limits.shard_size else None

@@ -34,7 +34,8 @@ class RelabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.structs.force_setattr(self, "action", action)
         if not 0 <= self.modulus <= _MAX_MODULUS:
             raise ValueError("modulus must be from 0 to 2^64 - 1")
-        _check_text(self)
+        if not all(self.source_labels):
+            raise ValueError("source_labels must not hold an empty name")
         if action == "hashmod" and not self.modulus:
             raise ValueError("hashmod requires a modulus that is not zero")
         if action in _WITH_TARGET and not self.target_label:
@@ -66,13 +67,3 @@ class _Defaults(msgspec.Struct, frozen=True):
 
 
 _PLAIN = _Defaults()
-
-
-def _check_text(rule: RelabelRule) -> None:
-    if not all(rule.source_labels):
-        raise ValueError("source_labels must not hold an empty name")
-    for text in (*rule.source_labels, rule.separator, rule.regex, rule.target_label, rule.replacement):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"not UTF-8: {text!r}") from error

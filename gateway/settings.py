@@ -80,6 +80,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a request may wait for its turn; longer is 503."""
     standing_wait: Duration = Duration(25)
     """The same once requests have been waiting for burst_wait without a break: overload, which no waiting cures."""
+    relabel_memory: Size = Size.parse("64MiB")
+    """For what the regexes of relabel rules said about values, so that they are not asked again."""
 
     def __post_init__(self) -> None:
         if (
@@ -91,6 +93,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 self.threads,
                 self.max_concurrent,
                 self.standing_wait,
+                self.relabel_memory,
             )
             <= 0
         ):
