@@ -102,6 +102,7 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
         settings=settings.gateway,
         policies=_policies(process, log.partitions),
         tenancy=settings.tenancy,
+        otlp=settings.otlp,
         clock=process.clock,
         registry=process.registry,
         logger=process.logger("gateway"),

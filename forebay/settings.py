@@ -17,6 +17,7 @@ from consumers.settings import WINDOW, BoundSettings, ConsumerSettings, SegmentS
 from forebay.errors import Fatal
 from forebay.units import Duration, Size
 from gateway.limits import LimitSettings
+from gateway.otlp.settings import OtlpSettings
 from gateway.settings import GatewaySettings, HaSettings, TenancySettings
 from gateway.tenant import BadTenant, check_grant, check_tenant
 from query.settings import QuerySettings
@@ -116,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overrides_file: str = ""
     """Limits of single tenants, read anew when it changes; beside the settings file, where it is not absolute."""
     tenancy: TenancySettings = TenancySettings()
+    otlp: OtlpSettings = OtlpSettings()
     ha: HaSettings = HaSettings()
     compactor: CompactorSettings = CompactorSettings()
     query: QuerySettings = QuerySettings()

@@ -15,6 +15,9 @@ from gateway.gate import Gate
 from gateway.in_flight import InFlight
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
+from gateway.otlp.handler import PATH as OTLP_PATH
+from gateway.otlp.handler import OtlpHandler
+from gateway.otlp.settings import OtlpSettings
 from gateway.policy import Policies
 from gateway.reasons import GATEWAY_REASONS
 from gateway.settings import GatewaySettings, TenancySettings
@@ -42,6 +45,7 @@ def add_gateway(
     settings: GatewaySettings,
     policies: Policies,
     tenancy: TenancySettings,
+    otlp: OtlpSettings,
     clock: Clock,
     registry: CollectorRegistry,
     logger: "FilteringBoundLogger",
@@ -64,12 +68,25 @@ def add_gateway(
     )
     intake = Intake(log, clock, policies=policies, settings=settings, metrics=metrics, logger=logger)
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")
+    tenants, gate = TenantReader(tenancy), Gate(settings, log, metrics)
     handler = WriteHandler(
         intake=intake,
-        tenants=TenantReader(tenancy),
+        tenants=tenants,
         settings=settings,
         in_flight=in_flight,
-        gate=Gate(settings, log, metrics),
+        gate=gate,
+        executor=executor,
+        clock=clock,
+        metrics=metrics,
+        stop=stop,
+    )
+    otlp_handler = OtlpHandler(
+        otlp,
+        intake=intake,
+        tenants=tenants,
+        settings=settings,
+        in_flight=in_flight,
+        gate=gate,
         executor=executor,
         clock=clock,
         metrics=metrics,
@@ -79,12 +96,16 @@ def add_gateway(
     async def write(request: web.Request) -> web.Response:
         return await handler(request)
 
+    async def export(request: web.Request) -> web.Response:
+        return await otlp_handler(request)
+
     async def end_threads(_: web.Application) -> AsyncIterator[None]:
         yield
         await asyncio.to_thread(executor.shutdown)
 
     for path in PATHS:
         app.router.add_post(path, write)
+    app.router.add_post(OTLP_PATH, export)
     app.cleanup_ctx.append(end_threads)
     app[INTAKE] = intake
     app[IN_FLIGHT] = in_flight

@@ -72,9 +72,9 @@ class Intake:
                     hint="send fewer samples a request (max_samples_per_send), or raise limits.max_request_bytes",
                 )
 
-    def route(self, tenant: str, body: bytes | bytearray | memoryview) -> Routed:
-        """Walks a remote-write 1.0 body without the GIL. Raises InvalidData where it is not one."""
-        return self._policy(tenant).route(body, self._clock.now_ms())
+    def route(self, tenant: str, body: bytes | bytearray | memoryview, *, message: int = 1) -> Routed:
+        """Walks a body of remote-write 1.0 or, as `message` 2, 2.0, without the GIL. Raises InvalidData at others."""
+        return self._policy(tenant).route(body, self._clock.now_ms(), message)
 
     async def append(self, tenant: str, routed: Routed) -> None:
         """The good series are durable in every partition when it returns; what was refused is counted then, too.

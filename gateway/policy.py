@@ -27,7 +27,7 @@ class TenantPolicy(NamedTuple):
     """The partitions of the tenant; None is all."""
     name_replicas: bool
 
-    def route(self, body: bytes | bytearray | memoryview, now_ms: int) -> Routed:
+    def route(self, body: bytes | bytearray | memoryview, now_ms: int, message: int = 1) -> Routed:
         """As `Router.route`, by this tenant's rules; a limit that is judged by time is judged at `now_ms`."""
         limits = self.limits
         return self.router.route(
@@ -37,6 +37,7 @@ class TenantPolicy(NamedTuple):
             now_ms + limits.max_future,
             name_replicas=self.name_replicas,
             shard=self.shard,
+            message=message,
         )
 
 

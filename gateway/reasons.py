@@ -2,13 +2,14 @@
 
 from typing import Final, NamedTuple
 
+from gateway.otlp.untranslatable import REASONS as OTLP_REASONS
 from wire.write_request import REASONS
 
 RATE_LIMITED = "rate_limited"
 """A whole request, answered with 429."""
 REQUEST_TOO_LARGE = "request_too_large"
 """A whole request, answered with 413."""
-GATEWAY_REASONS = (*REASONS, RATE_LIMITED, REQUEST_TOO_LARGE)
+GATEWAY_REASONS = (*REASONS, *OTLP_REASONS, RATE_LIMITED, REQUEST_TOO_LARGE)
 """Everything that a gateway refuses samples for."""
 
 
@@ -42,6 +43,11 @@ ADVICE: Final[dict[str, Advice]] = {
     "active_series": Advice("max_active_series", "drop series or labels of high cardinality, or raise the limit"),
     RATE_LIMITED: Advice("samples_per_second", "scrape less or less often, or raise the limit and samples_burst"),
     REQUEST_TOO_LARGE: Advice("max_request_bytes", "lower max_samples_per_send of the sender, or raise the limit"),
+    # of OTLP alone
+    "untranslatable": Advice(
+        "", "repair the names of metrics and attributes, or the histogram, that the message names"
+    ),
+    "unsupported_temporality": Advice("", "send cumulative data, or set otlp.native_delta_ingestion"),
     # judged after the ack, by consumers
     "too_many_windows": Advice("max_age", "send old samples in order of time, so that fewer windows are open at once"),
     "duplicate_timestamp": Advice(

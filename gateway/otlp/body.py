@@ -12,12 +12,15 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from forebay.errors import InvalidData
+from gateway.otlp.negotiation import Form
 from wire.decoded_size import DecodedSize
 from wire.snappy import BodyTooLarge
 
 _GZIP = 16 + zlib.MAX_WBITS
+_MAGIC = b"\x1f\x8b"
 _MAX_MEMBERS = 8  # each costs a copy of what follows it; senders make one
 _PACKED: Final = -1
+_JSON_BYTE: Final = 48  # a message of three characters becomes a dictionary of 64 bytes, and an object
 
 
 def inflate(body: bytes, max_bytes: int) -> bytes:
@@ -47,14 +50,25 @@ def inflate(body: bytes, max_bytes: int) -> bytes:
     raise InvalidData(f"gzip body has too many members: max={_MAX_MEMBERS}")
 
 
-def decode_protobuf(body: bytes, max_decoded: int) -> ExportMetricsServiceRequest:
-    """Raises InvalidData where it is no such message, BodyTooLarge where its objects need more than `max_decoded`."""
-    needed = _DECODED_SIZE.of(body)
-    if needed > max_decoded:
-        raise BodyTooLarge(
-            f"too much in one body: decoded_bytes={needed} limit={max_decoded}",
-            hint="send fewer data points a request, or raise gateway.in_flight_bytes",
-        )
+def claimed_size(body: bytes) -> int:
+    """Bytes that gzip's last member says it holds. Raises InvalidData where the body is not gzip."""
+    if not body.startswith(_MAGIC):
+        raise InvalidData(f"not gzip: bytes={len(body)}")
+    return int.from_bytes(body[-4:], "little")
+
+
+def decoded_size(body: bytes, form: Form) -> int:
+    """Bytes that the objects of a body take, at most."""
+    return _JSON_BYTE * len(body) if form.is_json else _DECODED_SIZE.of(body)
+
+
+def decode(body: bytes, form: Form) -> ExportMetricsServiceRequest:
+    """Raises InvalidData where it is no such message. `decoded_size` says how much memory it needs."""
+    return decode_json(body) if form.is_json else decode_protobuf(body)
+
+
+def decode_protobuf(body: bytes) -> ExportMetricsServiceRequest:
+    """Raises InvalidData where it is no such message."""
     try:
         return ExportMetricsServiceRequest.FromString(body)
     except DecodeError as error:
@@ -77,7 +91,18 @@ def decode_json(body: bytes) -> ExportMetricsServiceRequest:
 
 def too_large(size: int, limit: int) -> BodyTooLarge:
     """The answer to a body of `size` bytes."""
-    return BodyTooLarge(f"body is too large: bytes={size} limit={limit}", hint="send fewer data points a request")
+    return BodyTooLarge(
+        f"body is too large: bytes={size} limit={limit}",
+        hint="send fewer data points a request, or raise gateway.max_body_bytes",
+    )
+
+
+def too_much(size: int, limit: int) -> BodyTooLarge:
+    """The answer to a body whose objects take `size` bytes."""
+    return BodyTooLarge(
+        f"too much in one body: decoded_bytes={size} limit={limit}",
+        hint="send fewer data points a request, or raise gateway.in_flight_bytes",
+    )
 
 
 def _ids_in_base64(request: Any) -> None:

@@ -4,8 +4,6 @@ from typing import Literal
 
 import msgspec
 
-from forebay.units import Size
-
 Strategy = Literal[
     "UnderscoreEscapingWithSuffixes",
     "UnderscoreEscapingWithoutSuffixes",
@@ -36,8 +34,6 @@ class OtlpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Runs of underscores in label names stay; only where names are escaped."""
     native_delta_ingestion: bool = False
     """Delta points are stored as they come, of unknown type, as with Prometheus' feature flag; otherwise refused."""
-    max_json_bytes: Size = Size.parse("8MiB")
-    """Of a decompressed JSON body, which takes many times its size in memory; protobuf has gateway.max_body_bytes."""
 
     def __post_init__(self) -> None:
         if self.promote_all_resource_attributes and self.promote_resource_attributes:
@@ -49,8 +45,6 @@ class OtlpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError("a resource attribute must have a name, without blanks around it")
             if len(set(names)) < len(names):
                 raise ValueError("a resource attribute stands twice in one list")
-        if self.max_json_bytes <= 0:
-            raise ValueError("max_json_bytes must be above 0")
 
     @property
     def escapes(self) -> bool:

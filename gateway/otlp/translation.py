@@ -15,8 +15,6 @@ from gateway.otlp.target_info import Span, TargetInfo
 from gateway.otlp.units import unit_name
 from gateway.otlp.untranslatable import UnsupportedTemporality, Untranslatable
 
-REQUEST_BYTES = 8 << 20
-"""From here on a request ends and the next begins, so that a large one needs no more memory at a time."""
 MAX_MESSAGES = 10
 _DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
 _CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
@@ -33,10 +31,11 @@ _TARGET_INFO = Metadata(_GAUGE, "Target metadata", "")
 class Translation:
     """One request's. What has no Prometheus form is left out and counted; the rest goes on."""
 
-    def __init__(
-        self, settings: OtlpSettings, min_time: int, max_time: int, *, request_bytes: int = REQUEST_BYTES
-    ) -> None:
-        """`min_time` and `max_time` (ms) are where samples may lie: target_info is made for no others."""
+    def __init__(self, settings: OtlpSettings, min_time: int, max_time: int, request_bytes: int) -> None:
+        """`min_time` and `max_time` (ms) are where samples may lie: target_info is made for no others.
+
+        From `request_bytes` on a request ends and the next begins.
+        """
         self._settings = settings
         self._request_bytes = request_bytes
         self._labeller = Labeller(settings, Namer(settings))
@@ -48,6 +47,8 @@ class Translation:
         """Data points that were looked at."""
         self.refused: dict[str, int] = {}
         """Reason to count of data points."""
+        self.examples: dict[str, str] = {}
+        """By reason, why the first of them was refused."""
         self.messages: list[str] = []
         """Why, the first few."""
 
@@ -152,6 +153,7 @@ class Translation:
     def _refuse(self, count: int, error: Untranslatable) -> None:
         if count:
             self.refused[error.reason] = self.refused.get(error.reason, 0) + count
+            self.examples.setdefault(error.reason, str(error))
         if len(self.messages) < MAX_MESSAGES and (text := str(error)) not in self.messages:
             self.messages.append(text)
 

@@ -16,6 +16,7 @@ from forebay.errors import Fatal
 from gateway.app import IN_FLIGHT, SERVER_OPTIONS, add_gateway
 from gateway.in_flight import InFlight
 from gateway.limits import LimitSettings
+from gateway.otlp.settings import OtlpSettings
 from gateway.policy import Policies
 from gateway.settings import GatewaySettings, HaSettings, TenancySettings
 from tests.gateway.fake_log import FakeLog
@@ -69,6 +70,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
             *,
             limits: LimitSettings | None = None,
             tenancy: TenancySettings | None = None,
+            otlp: OtlpSettings | None = None,
             ha: HaSettings | None = None,
             writer: LogWriter | None = None,
         ) -> Gateway:
@@ -82,6 +84,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
                 settings=settings or GatewaySettings(),
                 policies=Policies(limits or LimitSettings(), ha or HaSettings(), writer.partitions),
                 tenancy=tenancy or TenancySettings(),
+                otlp=otlp or OtlpSettings(),
                 clock=clock,
                 registry=registry,
                 logger=structlog.wrap_logger(structlog.ReturnLogger()),

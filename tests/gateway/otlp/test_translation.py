@@ -43,7 +43,7 @@ def translated(
     export: ExportMetricsServiceRequest, request_bytes: int = 8 << 20, **options: Any
 ) -> tuple[Translation, list[bytes]]:
     settings = msgspec.convert(options, OtlpSettings)
-    translation = Translation(settings, NOW_MS - DAY, NOW_MS + 600_000, request_bytes=request_bytes)
+    translation = Translation(settings, NOW_MS - DAY, NOW_MS + 600_000, request_bytes)
     return translation, list(translation.requests(export))
 
 

@@ -1,0 +1,168 @@
+"""POST /api/v1/otlp/v1/metrics: one ExportMetricsServiceRequest, from its headers to its answer.
+
+The way of a request is that of a remote-write request (gateway/write.py), with the translation before the routing:
+
+    negotiate -> tenant -> rate, gate -> read body -> its turn -> inflate -> decode
+      -> translate -> route -> append -> answer
+
+What could not be stored is named in the answer, as partial success, after the rest is durable.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, TypeVar
+
+from aiohttp import web
+
+from forebay.clock import Clock
+from forebay.errors import Fatal, ForebayError
+from gateway.body import read_body
+from gateway.gate import Gate
+from gateway.in_flight import InFlight, Reservation
+from gateway.intake import Intake
+from gateway.metrics import GatewayMetrics
+from gateway.otlp.answer import accepted, refused
+from gateway.otlp.body import claimed_size, decode, decoded_size, inflate, too_large, too_much
+from gateway.otlp.export import Export
+from gateway.otlp.negotiation import JSON, Form, negotiate
+from gateway.otlp.settings import OtlpSettings
+from gateway.otlp.translation import Translation
+from gateway.refusal import refusal_of
+from gateway.settings import GatewaySettings
+from gateway.tenant import TenantReader
+from wire.snappy import BodyTooLarge
+from wire.write_request import Routed
+
+REQUEST_BYTES: Final = 8 << 20
+"""Of the remote-write requests that one OTLP request becomes: a large one needs no more memory at a time."""
+PATH: Final = "/api/v1/otlp/v1/metrics"
+_WORK: Final = 32
+"""What a byte of OTLP costs, in bytes of remote write: the measure of the gate."""
+_DECODED_SHARE: Final = 2
+"""Of the memory for requests, what one may take when it is decoded: half."""
+_T = TypeVar("_T")
+
+
+class OtlpHandler:
+    """Answers OTLP requests; `stop` is told of an error after which the process cannot go on."""
+
+    def __init__(
+        self,
+        otlp: OtlpSettings,
+        *,
+        intake: Intake,
+        tenants: TenantReader,
+        settings: GatewaySettings,
+        in_flight: InFlight,
+        gate: Gate,
+        executor: ThreadPoolExecutor,
+        clock: Clock,
+        metrics: GatewayMetrics,
+        stop: Callable[[Fatal], None],
+    ) -> None:
+        self._otlp = otlp
+        self._intake = intake
+        self._tenants = tenants
+        self._settings = settings
+        self._in_flight = in_flight
+        self._gate = gate
+        self._executor = executor
+        self._clock = clock
+        self._metrics = metrics
+        self._stop = stop
+        self._max_decoded = settings.in_flight_bytes // _DECODED_SHARE
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        started = self._clock.monotonic()
+        is_json = request.content_type == JSON
+        try:
+            with self._in_flight.open() as reservation:
+                export = await self._store(request, reservation)
+            response = accepted(export.refused_points, export.reasons, is_json=is_json)
+        except (ForebayError, MemoryError) as error:
+            if isinstance(error, Fatal):
+                self._stop(error)
+            response = refused(refusal_of(error, self._gate), is_json=is_json)
+        except Exception:
+            self._metrics.requests[500].inc()
+            raise  # a bug: the server logs it and answers 500 without telling the sender how we are made
+        self._metrics.requests[response.status].inc()
+        self._metrics.request_seconds.observe(self._clock.monotonic() - started)
+        return response
+
+    async def _store(self, request: web.Request, reservation: Reservation) -> Export:
+        settings = self._settings
+        form = negotiate(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+        tenant = self._tenants.read(request)
+        reservation.belongs_to(tenant)
+        declared = request.content_length
+        self._intake.check(tenant, declared)
+        self._gate.check(tenant, declared and declared * _WORK)
+        body = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
+        self._metrics.received_bytes.inc(len(body))
+        if declared is None:
+            self._intake.check_size(tenant, len(body))
+        size = self._declared(body, form)
+        work = _WORK * size
+        beside = self._gate.beside_loop(work)
+        run = self._beside_loop if beside else _at_once
+        async with self._gate.turn(tenant, work) as turn:
+            export = await self._begun(tenant, form, body, reservation, run)
+            routed = await run(export.next)
+            if not beside:
+                await self._append(tenant, export, routed, run)
+        if beside:
+            await self._append(tenant, export, routed, run)
+        self._metrics.wait_seconds.observe(turn.waited)
+        return export
+
+    def _declared(self, body: bytes, form: Form) -> int:
+        """Decompressed bytes, as far as the body says. Raises BodyTooLarge."""
+        size, limit = claimed_size(body) if form.is_gzip else len(body), self._settings.max_body_bytes
+        if size > limit:
+            raise too_large(size, limit)
+        return size
+
+    async def _begun(self, tenant: str, form: Form, body: bytes, reservation: Reservation, run: "_Run") -> Export:
+        if form.is_gzip:
+            body = await self._inflated(body, reservation, run)
+        self._metrics.body_bytes.observe(len(body))
+        needed = await run(lambda: decoded_size(body, form))
+        if needed > self._max_decoded:
+            raise too_much(needed, self._max_decoded)
+        reservation.take(needed + 2 * len(body))  # as objects, and as the records made of them
+        now, limits = self._clock.now_ms(), self._intake.limits(tenant)
+        translation = Translation(self._otlp, now - limits.max_age, now + limits.max_future, REQUEST_BYTES)
+        return await run(
+            lambda: Export(decode(body, form), translation, lambda part: self._intake.route(tenant, part, message=2))
+        )
+
+    async def _inflated(self, body: bytes, reservation: Reservation, run: "_Run") -> bytes:
+        claimed, limit = claimed_size(body), self._settings.max_body_bytes
+        reservation.take(claimed)
+        try:
+            return await run(lambda: inflate(body, claimed))
+        except BodyTooLarge:
+            if claimed == limit:
+                raise
+        reservation.take(limit - claimed)  # more than one member, or it lies
+        return await run(lambda: inflate(body, limit))
+
+    async def _append(self, tenant: str, export: Export, routed: Routed | None, run: "_Run") -> None:
+        while routed is not None:
+            await self._intake.append(tenant, routed)
+            routed = await run(export.next)
+
+    async def _beside_loop(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+class _Run(Protocol):
+    """Does work at once, or beside the event loop."""
+
+    async def __call__(self, work: Callable[[], _T], /) -> _T: ...
+
+
+async def _at_once(work: Callable[[], _T]) -> _T:
+    return work()
