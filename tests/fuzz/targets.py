@@ -14,12 +14,14 @@ from consumers.metadata import Metadata
 from forebay.errors import InvalidData
 from tests.fuzz import blocks, corpus
 from tests.fuzz.entry import Entry, Target, exactly
+from tests.wire.requests_v2 import as_v2
 from tsdb.chunk_record import read_record
 from tsdb.chunks import decode_floats, decode_histograms, sample_count
 from tsdb.crc32c import crc32c
 from tsdb.symbol_reader import SymbolReader
 from wire.labels import canonical_check
 from wire.remote_read import decode_read_request
+from wire.tenant_split import TenantSplit
 from wire.write_request import Routed, Router
 
 SEED = 7
@@ -51,6 +53,17 @@ def _expecting(call: Callable[[memoryview], object], *errors: type[Exception]) -
     def target(data: memoryview) -> None:
         with contextlib.suppress(*errors):
             call(data)
+
+    return target
+
+
+def _split(message: int) -> Target:
+    split = TenantSplit("job")
+
+    def target(data: memoryview) -> None:
+        with contextlib.suppress(InvalidData):
+            for part in split.split(data, message=message, max_bytes=1 << 24):
+                split.split(exactly(bytes(part.body)), message=message)
 
     return target
 
@@ -129,6 +142,8 @@ def entries() -> dict[str, Entry]:
             _router(max_record_bytes=300, max_label_pairs=6, cluster_label="cluster", replica_label="job"),
             corpus.of_replicas(),
         ),
+        "tenant split": Entry(_split(1), writes),
+        "tenant split 2.0": Entry(_split(2), [as_v2(body) for body in writes]),
         "read request": Entry(_expecting(decode_read_request, InvalidData), corpus.read_requests()),
         "canonical labels": Entry(_expecting(canonical_check), corpus.label_sets()),
         "head": Entry(_head(), writes),

@@ -1,4 +1,4 @@
-"""A remote-write 2.0 request divided by a label: each part says what the whole said of its series, in its own symbols."""
+"""A remote-write 2.0 request divided by a label: each part has its series, said by its own symbols."""
 
 from typing import Any
 
