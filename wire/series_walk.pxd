@@ -204,9 +204,7 @@ cdef inline int route_series(Walk* w, Cursor entry) noexcept nogil:
         return MALFORMED
     # A label behind the run makes the run but a part of the set.
     canonical = canonical and (e.plain or not has_labels(rest))
-    if w.relabeler != NULL:
-        if not (e.samples or e.found[EXEMPLARS]):
-            return 0  # as below
+    if w.relabeler != NULL and (e.samples or e.found[EXEMPLARS]):
         result = relabel_series(w, entry, labels, canonical, &e)
         if result != RELABELLED:
             return result

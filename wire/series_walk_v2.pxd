@@ -184,9 +184,7 @@ cdef inline int route_series_v2(Walk* w, Cursor entry) noexcept nogil:
         result = INVALID_SYMBOLS if refs.broken or refs.half else settle_labels(&w.labels)
     if says_something(&m):
         _name_metadata(&m, &w.labels)
-    if result >= 0 and w.relabeler != NULL:
-        if not (e.samples or e.found[EXEMPLARS]):
-            return 0  # as below
+    if result >= 0 and w.relabeler != NULL and (e.samples or e.found[EXEMPLARS]):
         result = relabel_labels(w, result)
         if result == LEFT_OUT:
             leave_out(w, &e)

@@ -166,7 +166,10 @@ def add_series(
 ) -> bool:
     """Whether its labels are stored; an exemplar that is None has none."""
     if relabelling and not (series.samples or series.histograms or series.exemplars):
-        return False
+        refusal = label_refusal(sent, len(sent))
+        if refusal:
+            refuse_series(out, refusal, series)
+        return not refusal
     pairs = relabelled(series, sent, rules.max_label_pairs, relabelling)
     if isinstance(pairs, str):
         refuse_series(out, pairs, series)
