@@ -93,7 +93,7 @@ class Application:
         meter.create_observable_gauge("system.load", [observed], "1")
         while not self._end.wait(0.005):
             rounds += 1
-            route = {"http.route": f"/api/{rounds % 20}", "http.response.status_code": 200}
+            route: dict[str, str | int] = {"http.route": f"/api/{rounds % 20}", "http.response.status_code": 200}
             with self._tracer.start_as_current_span("request"):
                 orders.add(1, route)
                 queue.add(1 if rounds % 3 else -2)
