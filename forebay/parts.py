@@ -113,12 +113,17 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
 def _policies(process: Process, partitions: int) -> Policies:
     """With every tenant's overrides, which go with their file from now on. Blocks. Raises SettingsError."""
     settings = process.settings
-    memory = settings.gateway.relabel_memory
-    if not settings.overrides_file:
-        return Policies(settings.limits, settings.ha, partitions, relabel_memory=memory)
-    file = Path(settings.overrides_file)
-    overrides = load_overrides(file, settings.limits)
-    policies = Policies(settings.limits, settings.ha, partitions, overrides, relabel_memory=memory)
+    file = Path(settings.overrides_file) if settings.overrides_file else None
+    policies = Policies(
+        settings.limits,
+        settings.ha,
+        partitions,
+        load_overrides(file, settings.limits) if file else None,
+        relabel_memory=settings.gateway.relabel_memory,
+        max_repeated_bytes=settings.gateway.max_body_bytes,
+    )
+    if file is None:
+        return policies
     process.reloads.add("overrides", lambda: policies.replace(load_apart(file, settings.limits)), lambda: [file])
     return policies
 

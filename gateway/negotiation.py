@@ -54,14 +54,9 @@ def negotiate(content_type: str | None, content_encoding: str | None) -> str:
         return REMOTE_WRITE_1
     kind, parameters = media_type(content_type)
     message = parameters.get("proto", REMOTE_WRITE_1)
-    if kind == _MEDIA_TYPE and message == REMOTE_WRITE_1:
-        return REMOTE_WRITE_1
-    if kind == _MEDIA_TYPE and message == REMOTE_WRITE_2:
-        raise UnsupportedMedia(
-            "remote-write 2.0 is not taken yet",
-            hint=f"set protobuf_message: {REMOTE_WRITE_1} (the default) in the sender's remote_write section",
-        )
+    if kind == _MEDIA_TYPE and message in (REMOTE_WRITE_1, REMOTE_WRITE_2):
+        return message
     raise UnsupportedMedia(
         f"unsupported media type: content_type={content_type[:200]!r}",
-        hint=f"send {_MEDIA_TYPE}, with proto={REMOTE_WRITE_1} or no proto",
+        hint=f"send {_MEDIA_TYPE}, with proto={REMOTE_WRITE_1} or proto={REMOTE_WRITE_2}",
     )

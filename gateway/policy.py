@@ -35,9 +35,9 @@ class TenantPolicy(NamedTuple):
             self.seed,
             now_ms - limits.max_age,
             now_ms + limits.max_future,
+            message=message,
             name_replicas=self.name_replicas,
             shard=self.shard,
-            message=message,
         )
 
 
@@ -61,10 +61,13 @@ class Policies:
         overrides: Mapping[str, LimitSettings] | None = None,
         *,
         relabel_memory: int = 64 << 20,
+        max_repeated_bytes: int = 32 << 20,
     ) -> None:
+        """`max_repeated_bytes` is of the router: what its records may hold beyond the body they are made of."""
         self._defaults = defaults
         self._ha = ha
         self._memos = RelabelMemos(relabel_memory)
+        self._max_repeated_bytes = max_repeated_bytes
         self._table = _Table(partitions, overrides or {}, {}, {})
 
     @property
@@ -95,6 +98,7 @@ class Policies:
             router = table.routers[limits] = Router(
                 table.partitions,
                 max_label_pairs=limits.max_label_pairs,
+                max_repeated_bytes=self._max_repeated_bytes,
                 cluster_label=self._ha.cluster_label,
                 replica_label=self._ha.replica_label,
                 relabel=RelabelRules(limits.relabel, self._memos) if limits.relabel else None,

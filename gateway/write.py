@@ -21,10 +21,11 @@ from gateway.gate import Gate
 from gateway.in_flight import InFlight, Reservation
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
-from gateway.negotiation import negotiate
+from gateway.negotiation import REMOTE_WRITE_2, negotiate
 from gateway.refusal import refusal_of
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
+from gateway.written import NOTHING_WRITTEN, written_headers
 from wire.snappy import decompress, decompressed_size
 from wire.write_request import Routed
 
@@ -59,14 +60,18 @@ class WriteHandler:
 
     async def __call__(self, request: web.Request) -> web.Response:
         started = self._clock.monotonic()
+        protocol = ""
         try:
+            protocol = negotiate(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
             with self._in_flight.open() as reservation:
-                response = await self._write(request, reservation)
+                response = await self._write(request, protocol, reservation)
         except (ForebayError, MemoryError) as error:
             if isinstance(error, Fatal):
                 self._stop(error)
             status, text, headers = refusal_of(error, self._gate)
             response = web.Response(status=status, text=f"{text}\n", headers=headers)
+            if protocol == REMOTE_WRITE_2:
+                response.headers.update(NOTHING_WRITTEN)
         except Exception:
             self._metrics.requests[500].inc()
             raise  # a bug: the server logs it and answers 500 without telling the sender how we are made
@@ -74,10 +79,9 @@ class WriteHandler:
         self._metrics.request_seconds.observe(self._clock.monotonic() - started)
         return response
 
-    async def _write(self, request: web.Request, reservation: Reservation) -> web.Response:
+    async def _write(self, request: web.Request, protocol: str, reservation: Reservation) -> web.Response:
         settings = self._settings
-        headers = request.headers
-        negotiate(headers.get("Content-Type"), headers.get("Content-Encoding"))
+        message = 2 if protocol == REMOTE_WRITE_2 else 1
         tenant = self._tenants.read(request)
         reservation.belongs_to(tenant)
         declared = request.content_length
@@ -93,17 +97,30 @@ class WriteHandler:
         turn = self._gate.turn(tenant, size)
         if self._gate.beside_loop(size):
             async with turn:
-                work = asyncio.get_running_loop().run_in_executor(self._executor, self._route, tenant, compressed)
+                work = asyncio.get_running_loop().run_in_executor(
+                    self._executor, self._route, tenant, compressed, message
+                )
                 routed = await work
+            self._take_grown(routed, size, reservation)
             await self._intake.append(tenant, routed)
         else:
             async with turn:
-                routed = self._route(tenant, compressed)
+                routed = self._route(tenant, compressed, message)
+                self._take_grown(routed, size, reservation)
                 await self._intake.append(tenant, routed)
         self._metrics.wait_seconds.observe(turn.waited)
+        headers = written_headers(routed) if message == 2 else None
         if routed.rejected:
-            return web.Response(status=400, text=rejections(routed, self._intake.limits(tenant)))
-        return web.Response(status=_NO_CONTENT)
+            text = rejections(routed, self._intake.limits(tenant))
+            return web.Response(status=400, text=text, headers=headers)
+        return web.Response(status=_NO_CONTENT, headers=headers)
 
-    def _route(self, tenant: str, compressed: bytes) -> Routed:
-        return self._intake.route(tenant, decompress(compressed, self._settings.max_body_bytes))
+    def _route(self, tenant: str, compressed: bytes, message: int) -> Routed:
+        return self._intake.route(tenant, decompress(compressed, self._settings.max_body_bytes), message=message)
+
+    @staticmethod
+    def _take_grown(routed: Routed, size: int, reservation: Reservation) -> None:
+        """Records may be larger than the body they were made of: labels are written out, or repeated."""
+        grown = sum(len(value) for _, value in routed.records) - size
+        if grown > 0:
+            reservation.take(grown)
