@@ -13,6 +13,7 @@ from forebay.ledger_rejections import LedgerRejections
 from forebay.parts import bucket_settings
 from forebay.process import Process
 from forebay.rejections_page import RejectionsPage
+from forebay.trial_api import TrialApi
 from gateway.app import INTAKE
 from gateway.rejections_api import RejectionsApi
 from gateway.rejections_view import AfterAck, Nothing, RejectionsView
@@ -48,3 +49,13 @@ def add_feedback(
     )
     app.add_routes(api.routes())
     app.add_routes(RejectionsPage(api).routes())
+    trials = TrialApi(
+        intake.trial,
+        enabled=settings.web.enable_admin_api,
+        defaults=settings.limits,
+        ha=settings.ha,
+        partitions=log.partitions,
+        siblings=process.siblings,
+        clock=process.clock,
+    )
+    app.add_routes(trials.routes())

@@ -123,7 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     audit.add_argument("--deep", action="store_true", help="read every object and compare its SHA-256 (slow)")
     add_quarantine(commands, _command)
     add_replay(commands, _command)
-    add_limits(commands, _command)
+    add_limits(commands, _command, _url)
     status = _command(
         commands, "status", "Tell how far log, consumers and bucket are, by partition; 1 where something is wrong."
     )

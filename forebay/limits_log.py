@@ -66,7 +66,7 @@ def try_on_log(
     defaults: LimitSettings,
     overrides: Mapping[str, LimitSettings],
     advance: Callable[[int], None],
-) -> tuple[Trial, TrialReport]:
+) -> TrialReport:
     """Reads the spans once; `advance` is told of every stretch of offsets that was read.
 
     Raises LogUnavailable, LogCorrupt, and UnsupportedRecord of a newer gateway.
@@ -85,7 +85,7 @@ def try_on_log(
             damaged += 1
     trial = trial or Trial(policies, log.partitions, 0)
     report = trial.report()
-    return trial, msgspec.structs.replace(report, undecodable=report.undecodable + damaged)
+    return msgspec.structs.replace(report, undecodable=report.undecodable + damaged)
 
 
 def judged(limits: LimitSettings) -> LimitSettings:

@@ -8,6 +8,7 @@ from broker.record import Replica, new_headers
 from forebay.clock import Clock
 from forebay.errors import Retryable
 from gateway.limits import LimitSettings
+from gateway.live_trial import LiveTrial, Shown
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Policies, TenantPolicy
 from gateway.rate import Rates
@@ -39,6 +40,7 @@ class Intake:
         self._clock = clock
         self._policies = policies
         self.tenants = TenantStates()
+        self.trial = LiveTrial(clock)
         self.rejections = Rejections(clock, metrics, logger)
         self._rates = Rates(self.tenants, self.rejections, clock)
         self._timeout = settings.append_timeout.seconds
@@ -74,7 +76,9 @@ class Intake:
 
     def route(self, tenant: str, body: bytes | bytearray | memoryview, *, message: int = 1) -> Routed:
         """Walks a body of remote-write 1.0 or, as `message` 2, 2.0, without the GIL. Raises InvalidData at others."""
-        return self._policy(tenant).route(body, self._clock.now_ms(), message)
+        now = self._clock.now_ms()
+        self.trial.show(Shown(tenant, body, now, message))
+        return self._policy(tenant).route(body, now, message)
 
     async def append(self, tenant: str, routed: Routed) -> None:
         """The good series are durable in every partition when it returns; what was refused is counted then, too.

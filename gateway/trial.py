@@ -3,8 +3,9 @@
 It goes through the same router, buckets and rules as a request does, and keeps nothing of what it is shown but counts.
 """
 
+import threading
+
 from forebay.errors import InvalidData
-from gateway.limits import LimitSettings
 from gateway.policy import Policies, TenantPolicy
 from gateway.reasons import RATE_LIMITED, REQUEST_TOO_LARGE
 from gateway.rejection_book import RejectionBook
@@ -15,7 +16,8 @@ from wire.write_request import Routed
 
 MAX_TENANTS = 20_000
 """Counted by name; those beyond are counted together, and their rates as if they were one."""
-_BOOK_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
+"""Of what is told of them, as of a RejectionBook."""
 
 
 class _Tenant:
@@ -31,54 +33,76 @@ class _Tenant:
 
 
 class Trial:
-    """For one thread at a time."""
+    """Thread-safe; one request is judged at a time, without the GIL where it is routed."""
 
-    def __init__(self, policies: Policies, partitions: int, since: int, max_tenants: int = MAX_TENANTS) -> None:
+    def __init__(
+        self,
+        policies: Policies,
+        partitions: int,
+        since: int,
+        *,
+        max_tenants: int = MAX_TENANTS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         """`since` is the time of the first request that it will be shown, ms."""
         self._policies = policies
         self._partitions = partitions
-        self._book = RejectionBook(since, _BOOK_BYTES)
+        self._book = RejectionBook(since, max_bytes)
         self._tenants: dict[str, _Tenant] = {}
         self._max_tenants = max_tenants
         self._at = 0.0
+        self._lock = threading.Lock()
         self._undecodable = 0
 
-    def limits(self, tenant: str) -> LimitSettings:
-        """Those that it is tried with."""
-        return self._policies.of(tenant, self._partitions).limits
+    def judge(
+        self,
+        tenant: str,
+        body: bytes | bytearray | memoryview,
+        at_ms: int,
+        *,
+        message: int = 1,
+        received_bytes: int = 0,
+    ) -> None:
+        """One request, or record, that came at `at_ms`; `message` as for `TenantPolicy.route`.
 
-    def judge(self, tenant: str, body: bytes | memoryview, at_ms: int, *, received_bytes: int = 0) -> None:
-        """One request, or record, that came at `at_ms`; `received_bytes` is its compressed size, 0 where none is known.
+        `received_bytes` is its compressed size, 0 where that is not known.
 
         Times may go back, as a log's do; a bucket is not filled twice by that.
         """
         policy = self._policies.of(tenant, self._partitions)
-        self._at = max(self._at, at_ms / 1000)
-        found = self._tenant(tenant)
-        refused = self._refused_unread(policy, found, received_bytes)
-        try:
-            routed = policy.route(body, at_ms)
-        except InvalidData:
-            self._undecodable += 1
-            return
+        with self._lock:
+            self._at = max(self._at, at_ms / 1000)
+            found = self._tenant(tenant)
+            refused = self._refused_unread(policy, found, received_bytes)
+            try:
+                routed = policy.route(body, at_ms, message)
+            except InvalidData:
+                self._undecodable += 1
+            else:
+                self._count(policy, found, routed, refused, at_ms)
+
+    def report(self) -> TrialReport:
+        """So far."""
+        with self._lock:
+            tenants = [
+                TrialTenant(self._book.report(name), each.requests, each.samples, each.dropped)
+                for name, each in self._tenants.items()
+            ]
+            return TrialReport(in_order(tenants), self._undecodable)
+
+    def _count(
+        self, policy: TenantPolicy, found: _Tenant, routed: Routed, refused: list[tuple[str, bool]], at_ms: int
+    ) -> None:
         samples = routed.samples + routed.histograms + routed.dropped + sum(routed.rejected.values())
         found.requests += 1
         found.samples += samples
         found.dropped += routed.dropped
-        name = tenant if tenant in self._tenants else OTHERS
+        name = policy.tenant if policy.tenant in self._tenants else OTHERS
         for reason, shadow in refused:
             self._book.note_request(name, reason, samples, at_ms, shadow=shadow)
         if all(shadow for _, shadow in refused):
             self._take(policy, found, routed)
             self._book.note(name, routed, at_ms)
-
-    def report(self) -> TrialReport:
-        """So far."""
-        tenants = (
-            TrialTenant(self._book.report(name), each.requests, each.samples, each.dropped)
-            for name, each in self._tenants.items()
-        )
-        return TrialReport(in_order(tenants), self._undecodable)
 
     def _tenant(self, tenant: str) -> _Tenant:
         found = self._tenants.get(tenant)

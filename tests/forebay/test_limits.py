@@ -117,7 +117,10 @@ def test_a_rate_is_judged_by_append_time(written: Path) -> None:
 
 def test_a_range_is_less_than_all(written: Path) -> None:
     everything = found(limits_test(written, PROPOSED, "--json"))
-    parts = [found(limits_test(written, PROPOSED, "--json", f"--partition={n}")) for n in range(4)]
+    parts = [
+        found(limits_test(written, PROPOSED, "--json", *flags))
+        for flags in (["--partition=0", "--partition=3"], ["--partition=1", "--partition=2"])
+    ]
     assert sum(each["refused"] for each in parts) == everything["refused"]
     cut = limits_test(written, PROPOSED, "--json", "--partition=1", "--from=2", "--to=5")
     assert found(cut)["requests"] == 3
