@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 
 from forebay.connections import ConnectionMetrics, Connections, guarded
 from forebay.drain import Drain
+from forebay.http_handler import HttpHandler
 from forebay.listener import CannotListen, Listener, bind
 from forebay.metrics_view import View, merge
 from forebay.readiness import Readiness
@@ -100,15 +102,12 @@ class WebServer:
             metrics=ConnectionMetrics(app[REGISTRY]),
         )
         self._listener: Listener | None = None
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            **SERVER_OPTIONS,
-            handle_signals=False,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            logger=logging.getLogger("web"),
-            shutdown_timeout=_CUT_SECONDS,
-        )
+        self._options = SERVER_OPTIONS | {
+            "access_log": None,
+            "keepalive_timeout": _KEEP_ALIVE_SECONDS,
+            "logger": logging.getLogger("web"),
+        }
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_CUT_SECONDS, **self._options)
 
     async def start(self) -> None:
         """Raises CannotListen."""
@@ -122,9 +121,10 @@ class WebServer:
         await self._runner.setup()
         server = self._runner.server
         assert server is not None  # noqa: S101 - for the type checker: it is there after setup
+        options = {name: value for name, value in self._options.items() if name != "handler_cancellation"}
         self._listener = Listener(
             sockets,
-            server,
+            partial(HttpHandler, server, self._access.malformed, **options),
             self._connections,
             tls=self._access.tls,
             check=self._access.may_connect,

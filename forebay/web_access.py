@@ -24,10 +24,12 @@ from forebay.tls import alternative_names, make_context, subject_of, subject_val
 from forebay.web_config import WebConfig, load_web_config
 from gateway.principal import ANY, PRINCIPAL, Grant, Principal
 
-REFUSALS: Final = ("unauthorized", "busy", "rate")
+REFUSALS: Final = ("malformed", "unauthorized", "busy", "rate")
 _FIELDS = {"commonName": "commonName", "organization": "organizationName"} | {
     "organizationalUnit": "organizationalUnitName"
 }
+SERVER: Final = "forebay"
+"""All that an answer tells of what runs here."""
 _RETRY_AFTER = {"Retry-After": "5"}
 
 
@@ -35,7 +37,7 @@ class AccessMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         refused = Counter(
             "forebay_web_refused_requests_total",
-            "Requests refused before they reached a handler: 401, 503 while too many passwords wait, 429.",
+            "Requests refused before they reached a handler: 400, 401, 503 while too many passwords wait, 429.",
             ["reason"],
             registry=registry,
         )
@@ -113,12 +115,17 @@ class WebAccess:
         allowed, certificate = self._rules.allowed_names, transport.get_extra_info("peercert")
         return allowed is None or not certificate or not allowed.isdisjoint(alternative_names(certificate))
 
+    def malformed(self) -> None:
+        """A request could not be read."""
+        self._metrics.refused["malformed"].inc()
+
     def install(self, app: web.Application) -> None:
         """Puts it before every handler of `app`."""
         app.middlewares.append(self._enter)
         app.on_response_prepare.append(self._add_headers)
 
     async def _add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = SERVER
         for name, value in self._rules.config.headers.items():
             response.headers[name] = value
 

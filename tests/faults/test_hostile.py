@@ -1,88 +1,23 @@
 """Hostile requests against a real process: a clear answer, bounded memory, and everybody else is served as before."""
 
-import resource
 import socket
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.forebay import ForebayServer
-from tests.faults.client import Answer, Client, assert_kept, call, snappy, until
+from tests.faults.client import Answer, call, snappy
 from tests.faults.hostile_bodies import READS, WRITES, Case, good_write, mutants, query
+from tests.faults.watched import MIB, Watched
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="memory is measured by Linux' own account"
 )
 
-MIB = 1 << 20
-ALLOWED = 400 * MIB
 ALLOWED_TOGETHER = (512 + 128 + 200) * MIB
 """The two budgets of bytes in flight, and what requests before have left behind."""
 WRITE, READ = "/api/v1/write", "/api/v1/read"
-
-
-class Watched:
-    """A server with default bounds, its memory, and a good client beside the hostile one."""
-
-    def __init__(self, server: ForebayServer) -> None:
-        self.server = server
-        self.good = Client(server.url, "good")
-        self.bad = Client(server.url, "mallory")
-        self.baseline = 0
-
-    def resident(self, name: str) -> int:
-        for line in Path(f"/proc/{self.server.pid}/status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-        raise LookupError(name)
-
-    def forget_peak(self) -> None:
-        Path(f"/proc/{self.server.pid}/clear_refs").write_text("5")
-
-    def assert_well(self) -> None:
-        assert self.server.popen is not None
-        assert self.server.popen.poll() is None, self.server.tail()
-        answer = self.good.send(series=3)
-        assert answer.status == 204, answer
-        until(lambda: self.good.read() == self.good.promised, "what was written is read, and nothing else")
-
-
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    settings = {
-        "segment": {"interval": "2s", "grace": "100ms"},
-        "gateway": {"body_timeout": "1s"},
-        "query": {"body_timeout": "1s"},
-        "self_metrics": {"enabled": False},
-    }
-    with ForebayServer(tmp_path_factory.mktemp("hostile"), settings) as server:
-        # What is not bounded must fail the test, not the machine.
-        resource.prlimit(server.pid, resource.RLIMIT_AS, (4 << 30, 4 << 30))
-        server.ready()
-        watched = Watched(server)
-        watched.assert_well()
-        watched.baseline = watched.resident("VmRSS")
-        yield watched
-        server.wait_published()
-        assert_kept(server.bucket, watched.good)
-        assert "Traceback" not in server.log.read_text()
-        assert server.stop() == 0
-
-
-@pytest.fixture
-def peak(
-    watched: Watched, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Iterator[None]:
-    """Whatever the test does: memory stays within the bound (bytes; the parameter), and the service goes on."""
-    watched.forget_peak()
-    yield
-    grown = watched.resident("VmHWM") - watched.baseline
-    record_property("peak_mib_over_baseline", round(grown / MIB, 1))
-    assert grown < getattr(request, "param", ALLOWED)
-    watched.assert_well()
 
 
 def send(watched: Watched, path: str, case: Case) -> Answer:
