@@ -160,6 +160,21 @@ def _maven(*artifacts: str) -> Callable[[Path], None]:
     return make
 
 
+def _go_tests(module: str, name: str) -> Callable[[Path], None]:
+    """Builds the tests of a module, where they are what it is for."""
+
+    def make(target: Path) -> None:
+        described = json.loads(_run("go", "mod", "download", "-json", module, GOFLAGS="-mod=mod"))
+        source = target / "source"
+        shutil.copytree(described["Dir"], source)
+        for path in [source, *source.rglob("*")]:
+            path.chmod(path.stat().st_mode | 0o200)
+        _run("go", "test", "-c", "-o", target / name, ".", cwd=source, GOWORK="off", GOFLAGS="-mod=mod")
+        shutil.rmtree(source)
+
+    return make
+
+
 def _go_files(module: str, *paths: str) -> Callable[[Path], None]:
     """Takes files out of a module's source, where what it publishes is not a program."""
 
@@ -216,6 +231,13 @@ PEERS = {
         "prometheus-relabel-3.15",
         {"relabel": "relabel"},
         _go_beside("github.com/prometheus/prometheus@v0.315.0", Path(__file__).parent / "relabel"),
+    ),
+    "remote-write-compliance": Recipe(
+        "remote-write-compliance-2026-08-06",
+        {"receiver": "receiver.test"},
+        _go_tests(
+            "github.com/prometheus/compliance/remotewrite/receiver@v0.0.0-20260806071727-67b8327a2e93", "receiver.test"
+        ),
     ),
     "versitygw": Recipe(
         "versitygw-1.8.0",
