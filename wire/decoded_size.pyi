@@ -18,4 +18,4 @@ class DecodedSize:
             ValueError: a field number is not within 1 and 31, an index names nothing, or there are too many types.
         """
     def of(self, body: Buffer) -> int:
-        """Bytes. What is malformed or nested too deep is counted up to there: decoding refuses it. Releases the GIL."""
+        """Bytes. Releases the GIL. Raises InvalidData at what is malformed, a group, or nested too deep."""

@@ -4,13 +4,15 @@ from libc.stdint cimport int16_t, uint32_t, uint64_t
 
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
 
+from forebay.errors import InvalidData
+
 cdef enum:
     MAX_TYPES = 64
     MAX_FIELDS = 32
     MAX_DEPTH = 128  # protobuf's runtime stops at 100
     MESSAGE = 144  # bytes of an object, of a repeated field's pointer to it, and of the growth of that field
     TEXT = 32  # a string's place in its message or in a repeated field; its bytes are a copy
-    NUMBER = 24  # of a packed byte: eight, and what growing an array of them leaves behind
+    NUMBER = 24  # of a repeated one: eight, and what growing an array of them leaves behind
     PACKED = -1
     NOTHING = -2
 
@@ -35,12 +37,16 @@ cdef class DecodedSize:
     def of(self, const unsigned char[::1] body not None):
         cdef Cursor cursor
         cdef uint64_t size = MESSAGE
+        cdef int result
         if body.shape[0] == 0:
             return size
         cursor.p = &body[0]
         cursor.end = cursor.p + body.shape[0]
         with nogil:
-            self._walk(cursor, 0, 0, &size)
+            result = self._walk(cursor, 0, 0, &size)
+        if result < 0:
+            # The runtime skips groups, which no message of ours has: what stands behind one must not go uncounted.
+            raise InvalidData(f"malformed or nested too deep: bytes={body.shape[0]}")
         return size
 
     cdef int _walk(self, Cursor c, int kind, int depth, uint64_t* size) noexcept nogil:
@@ -54,6 +60,7 @@ cdef class DecodedSize:
             if wire_type != WIRE_BYTES:
                 if skip_field(&c, wire_type) < 0:
                     return -1
+                size[0] += NUMBER
                 continue
             if read_bytes(&c, &inner) < 0:
                 return -1

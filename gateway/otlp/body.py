@@ -58,7 +58,7 @@ def claimed_size(body: bytes) -> int:
 
 
 def decoded_size(body: bytes, form: Form) -> int:
-    """Bytes that the objects of a body take, at most."""
+    """Bytes that the objects of a body take, at most. Raises InvalidData where it is malformed protobuf."""
     return _JSON_BYTE * len(body) if form.is_json else _DECODED_SIZE.of(body)
 
 

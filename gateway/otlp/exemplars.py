@@ -33,7 +33,7 @@ def translated(exemplars: Iterable[Exemplar], milliseconds: int) -> list[Transla
                 labels[name] = identity.hex()
         attributes = [(each.key, text(each.value)) for each in exemplar.filtered_attributes]
         if sum(len(name) + len(value) for name, value in (*labels.items(), *attributes)) <= MAX_CHARACTERS:
-            labels = {name: value for name, value in sorted(attributes) if value} | labels
+            labels = {name: value for name, value in sorted(attributes) if name and value} | labels
         at = exemplar.time_unix_nano // 1_000_000 or milliseconds
         found.append(TranslatedExemplar(value, at, labels))
     return found

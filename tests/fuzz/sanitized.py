@@ -22,7 +22,7 @@ PLANTED = Path("wire", "planted.pyx")
 _PREFIX = "asan-"
 _KEPT = 3
 _KERNEL_PACKAGES = ("wire", "tsdb", "consumers", "query")
-_PACKAGES = (*_KERNEL_PACKAGES, "forebay", "bucket", "broker")
+_PACKAGES = (*_KERNEL_PACKAGES, "forebay", "bucket", "broker", "gateway")
 
 
 def assemble(target: Path) -> None:
