@@ -4,6 +4,7 @@ One self-contained document, no script, no foreign asset; it loads itself again 
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -12,7 +13,8 @@ from forebay.status import Status
 from forebay.units import rough
 
 _GATEWAYS = frozenset({"all-in-one", "gateway"})
-_REJECTIONS = ' · <a href="/tenant/rejections">rejections</a>'
+_PATH = "/tenant/rejections"
+_REJECTIONS = f' · <a href="{_PATH}">rejections</a>'
 
 
 class Page:
@@ -42,7 +44,7 @@ def render(status: dict[str, Any], host: str) -> str:
     if status["partitions"]:
         parts.append("<h2>Partitions</h2>" + table(_PARTITION_HEADS, map(_partition_cells, status["partitions"])))
     if status["bucket"] and status["role"] != "compactor":
-        blocks = table(_BLOCK_HEADS, map(_block_cells, status["blocks"])) if status["blocks"] else _NO_BLOCKS
+        blocks = table(_BLOCK_HEADS, _block_rows(status)) if status["blocks"] else _NO_BLOCKS
         parts.append(f"<h2>Last blocks</h2>{blocks}")
     if status["role"] in _GATEWAYS:
         parts.append(f'<h2>Point a Prometheus at it</h2><div class="card"><pre>{text(_yaml(status, host))}</pre></div>')
@@ -90,10 +92,16 @@ def _partition_cells(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _block_cells(block: dict[str, Any]) -> tuple[str, ...]:
+def _block_rows(status: dict[str, Any]) -> list[tuple[str, ...]]:
+    linked = status["role"] in _GATEWAYS
+    return [_block_cells(block, linked=linked) for block in status["blocks"]]
+
+
+def _block_cells(block: dict[str, Any], *, linked: bool) -> tuple[str, ...]:
+    tenant = text(block["tenant"])
     return (
         f"<code>{text(block['ulid'])}</code>",
-        text(block["tenant"]),
+        f'<a href="{_PATH}?{urlencode({"tenant": block["tenant"]})}">{tenant}</a>' if linked else tenant,
         when(block["window"]),
         text(block["partition"]),
         number(block["series"]),

@@ -118,6 +118,11 @@ def test_every_role_has_a_page(role: str) -> None:
     assert "remote_read" not in shown
 
 
+def test_a_gateways_tenants_lead_to_their_rejections() -> None:
+    assert '<a href="/tenant/rejections?tenant=team-a">team-a</a>' in render(STATUS, "host")
+    assert "/tenant/rejections" not in render(STATUS | {"role": "consumer"}, "host")
+
+
 def test_what_is_wrong_stands_on_top() -> None:
     shown = text(ready=False, objections=["bucket: disk full"])
     assert "not ready" in shown
