@@ -1,4 +1,4 @@
-"""What routing one request costs, over either protocol and with HA pairs: `python -m bench.router`.
+"""What routing one request costs, over either protocol, with HA pairs and with limits: `python -m bench.router`.
 
 Bodies rotate through more memory than the caches hold, as they do in a gateway; CPU time of one thread.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.wire.labels_oracle import label_fields, text_field, varint
 from wire.hashing import tenant_seed
+from wire.series_set import SeriesBudget, SeriesSet
 from wire.snappy import compress, decompress
 from wire.write_request import Router
 
@@ -66,21 +67,45 @@ def body_v2(first: int, rng: random.Random) -> bytes:
     return b"".join(text_field(4, text) for text in refs) + b"".join(parts)
 
 
+def limited_router() -> Router:
+    """Every limit on, and nothing beyond any."""
+    return Router(
+        16,
+        max_label_pairs=30,
+        max_label_name_bytes=128,
+        max_label_value_bytes=1024,
+        max_series_per_request=100_000,
+        max_samples_per_request=100_000,
+        max_exemplars_per_request=1000,
+        max_histogram_buckets=160,
+    )
+
+
 def main() -> None:
     rng = random.Random(1)
     plain, named = bodies(rng, replica=False), bodies(rng, replica=True)
     second = [body_v2(b * SERIES, rng) for b in range(BODIES)]
     router, seed = Router(16, cluster_label="cluster", replica_label="__replica__"), tenant_seed(b"bench")
+    limited, active = limited_router(), SeriesSet(SeriesBudget(1 << 30), 0, limit=10_000_000)
+    active.admit(rng.randbytes(8 * 1_000_000))  # as many more series as make the table larger than caches
 
     def route(body: "Buffer", *, message: int = 1, name_replicas: bool = False) -> None:
         routed = router.route(body, seed, NOW - 1000, NOW + 1000, message=message, name_replicas=name_replicas)
         if routed.samples != SERIES:
             raise SystemExit(f"refused: {routed.rejected}")
 
+    def route_limited(body: bytes, *, message: int = 1, active: SeriesSet | None = None) -> None:
+        routed = limited.route(body, seed, NOW - 1000, NOW + 1000, message=message, active=active)
+        if routed.samples != SERIES:
+            raise SystemExit(f"refused: {routed.rejected}")
+
     rows: dict[str, tuple[list[bytes], Callable[[bytes], object]]] = {
         "copy": (plain, bytearray),
         "route": (plain, route),
+        "route, limits": (plain, route_limited),
+        "route, limits, active series": (plain, lambda body: route_limited(body, active=active)),
         "route 2.0": (second, lambda body: route(body, message=2)),
+        "route 2.0, limits, active": (second, lambda body: route_limited(body, message=2, active=active)),
         "decompress, route": (list(map(compress, plain)), lambda body: route(decompress(body, MAX_BODY))),
         "decompress, route 2.0": (
             list(map(compress, second)),

@@ -72,7 +72,12 @@ cdef inline int _read_canonical_label(Cursor* c, LabelPair* pair) noexcept nogil
     pair.value = label.p
     return 0 if label.p + pair.value_size == label.end else -1
 
-cdef inline int read_canonical_labels(Cursor* c, uint32_t* count) noexcept nogil:
+cdef struct LabelSizes:
+    uint32_t count
+    uint32_t name_bytes   # of the longest name
+    uint32_t value_bytes
+
+cdef inline int read_canonical_labels(Cursor* c, LabelSizes* sizes) noexcept nogil:
     """Moves `c` past the label fields it stands on, if they are canonical; else a reason, and `c` is where it was.
 
     Stops at the first byte that is no label tag, which is how a TimeSeries entry of a record begins; label fields
@@ -81,6 +86,8 @@ cdef inline int read_canonical_labels(Cursor* c, uint32_t* count) noexcept nogil
     cdef Cursor run = c[0]
     cdef LabelPair label, previous
     cdef uint32_t n = 0
+    cdef uint32_t name_bytes = 0
+    cdef uint32_t value_bytes = 0
     cdef bint named = False
     previous.name = NULL
     previous.name_size = 0
@@ -94,6 +101,10 @@ cdef inline int read_canonical_labels(Cursor* c, uint32_t* count) noexcept nogil
                 return LABELS_UNORDERED
         if is_metric_name(label.name, label.name_size):
             named = True
+        if label.name_size > name_bytes:
+            name_bytes = label.name_size
+        if label.value_size > value_bytes:
+            value_bytes = label.value_size
         previous = label
         n += 1
     if not named:
@@ -101,7 +112,9 @@ cdef inline int read_canonical_labels(Cursor* c, uint32_t* count) noexcept nogil
     if not is_ascii(c.p, run.p - c.p) and not _labels_are_utf8(c.p, run.p):
         return LABELS_NOT_UTF8
     c.p = run.p
-    count[0] = n
+    sizes.count = n
+    sizes.name_bytes = name_bytes
+    sizes.value_bytes = value_bytes
     return LABELS_OK
 
 cdef inline bint _labels_are_utf8(const uint8_t* data, const uint8_t* end) noexcept nogil:
@@ -120,11 +133,11 @@ cdef inline bint _labels_are_utf8(const uint8_t* data, const uint8_t* end) noexc
 cdef inline int canonical_check(const uint8_t* data, uint32_t size) noexcept nogil:
     """LABELS_OK if these bytes are canonical labels and nothing else, or why they are not."""
     cdef Cursor c
-    cdef uint32_t count
+    cdef LabelSizes sizes
     cdef int reason
     c.p = data
     c.end = data + size
-    reason = read_canonical_labels(&c, &count)
+    reason = read_canonical_labels(&c, &sizes)
     if reason == LABELS_OK and c.p != c.end:
         return LABELS_MALFORMED
     return reason

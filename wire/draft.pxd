@@ -11,13 +11,16 @@ from wire.cursor cimport Cursor, WIRE_BYTES, varint_size, write_varint
 from wire.elements cimport check_exemplar, check_sample
 from wire.histogram cimport check_histogram
 from wire.label_set cimport LabelSet
+from wire.limits cimport MAX_LABEL_PAIRS
 from wire.plan cimport IN_SCRATCH, Plan, entry_bytes, plan_add, plan_reserve
 from wire.refusals cimport (
-    INVALID_HISTOGRAM, INVALID_UTF8, OUT_OF_BOUNDS_FUTURE, OUT_OF_BOUNDS_PAST, SERIES_TOO_LARGE, refuse
+    INVALID_HISTOGRAM, INVALID_UTF8, LABEL_NAME_TOO_LONG, LABEL_VALUE_TOO_LONG, OUT_OF_BOUNDS_FUTURE,
+    OUT_OF_BOUNDS_PAST, SERIES_TOO_LARGE, TOO_MANY_BUCKETS, TOO_MANY_EXEMPLARS, TOO_MANY_LABELS, TOO_MANY_SAMPLES,
+    overlook, refuse
 )
 from wire.replicas cimport Replica, replica_in_pairs, replica_number
 from wire.walk cimport (
-    EXEMPLARS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, count_repeated, too_large
+    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, count_repeated, too_large
 )
 
 cdef struct Elements:
@@ -34,20 +37,64 @@ cdef struct Draft:
     size_t current           # start of the entry at hand; more than `start` once it was split
     uint64_t written         # elements
 
-cdef inline int judge(const Walk* w, uint32_t field, Cursor element, int64_t* timestamp) noexcept nogil:
-    """0 to accept an element, a reason to refuse it, or MALFORMED. Exemplars have their labels in them."""
+cdef inline bint goes_on(Walk* w, int reason, bint counts) noexcept nogil:
+    """Whether a limit that an element is beyond is one that only counts."""
+    return overlook(&w.refusals, reason, counts)
+
+cdef inline int judge(Walk* w, uint32_t field, Cursor element, int64_t* timestamp, bint counts) noexcept nogil:
+    """0 to accept an element, a reason to refuse it, or MALFORMED. Exemplars have their labels in them.
+
+    What limits in shadow mode would refuse is counted where this look at the element `counts`: the first one.
+    """
+    cdef uint64_t buckets = 0
     cdef int result
     if field == EXEMPLARS:
         result = check_exemplar(element, timestamp)
         return INVALID_UTF8 if result > 0 else result
-    result = check_sample(element, timestamp) if field == SAMPLES else check_histogram(element, timestamp)
+    result = check_sample(element, timestamp) if field == SAMPLES else check_histogram(element, timestamp, &buckets)
     if result < 0:
         return MALFORMED
     if timestamp[0] < w.min_time:
-        return OUT_OF_BOUNDS_PAST
-    if timestamp[0] > w.max_time:
-        return OUT_OF_BOUNDS_FUTURE
-    return INVALID_HISTOGRAM if result else 0
+        if timestamp[0] < w.limits.outer_min_time or not goes_on(w, OUT_OF_BOUNDS_PAST, counts):
+            return OUT_OF_BOUNDS_PAST
+    elif timestamp[0] > w.max_time:
+        if timestamp[0] > w.limits.outer_max_time or not goes_on(w, OUT_OF_BOUNDS_FUTURE, counts):
+            return OUT_OF_BOUNDS_FUTURE
+    if result:
+        return INVALID_HISTOGRAM
+    return TOO_MANY_BUCKETS if buckets > w.limits.buckets and not goes_on(w, TOO_MANY_BUCKETS, counts) else 0
+
+cdef inline int _limit_labels(Walk* w) noexcept nogil:
+    """0, or the limit that the labels at hand are beyond. Where there is nothing to store with them, there is none."""
+    cdef const LabelSet* labels = &w.labels
+    cdef uint32_t name_bytes = 0
+    cdef uint32_t value_bytes = 0
+    cdef uint32_t i
+    if labels.count > MAX_LABEL_PAIRS:
+        return TOO_MANY_LABELS
+    if w.at_hand == 0:
+        return 0
+    if labels.count > w.limits.label_pairs and not overlook(&w.refusals, TOO_MANY_LABELS, w.at_hand):
+        return TOO_MANY_LABELS
+    for i in range(labels.count):
+        name_bytes = max(name_bytes, labels.pairs[i].name_size)
+        value_bytes = max(value_bytes, labels.pairs[i].value_size)
+    if name_bytes > w.limits.name_bytes and not overlook(&w.refusals, LABEL_NAME_TOO_LONG, w.at_hand):
+        return LABEL_NAME_TOO_LONG
+    if value_bytes > w.limits.value_bytes and not overlook(&w.refusals, LABEL_VALUE_TOO_LONG, w.at_hand):
+        return LABEL_VALUE_TOO_LONG
+    return 0
+
+cdef inline int _limit_elements(const Walk* w, uint32_t field) noexcept nogil:
+    """0, or the reason why no further element of this kind is taken."""
+    if field == EXEMPLARS:
+        return TOO_MANY_EXEMPLARS if w.accepted[EXEMPLARS] >= w.limits.exemplars else 0
+    return TOO_MANY_SAMPLES if w.accepted[SAMPLES] + w.accepted[HISTOGRAMS] >= w.limits.samples else 0
+
+cdef inline bint are_too_many(const Walk* w, const Elements* e) noexcept nogil:
+    """Whether some of these elements are beyond a limit of the request."""
+    cdef uint64_t samples = w.accepted[SAMPLES] + w.accepted[HISTOGRAMS] + e.accepted[SAMPLES] + e.accepted[HISTOGRAMS]
+    return samples > w.limits.samples or w.accepted[EXEMPLARS] + e.accepted[EXEMPLARS] > w.limits.exemplars
 
 cdef inline void refuse_series(Walk* w, int reason, Cursor entry, const Elements* e) noexcept nogil:
     refuse(&w.refusals, reason, e.samples if e.samples else 1, entry, NULL, False)
@@ -82,9 +129,14 @@ cdef inline int draft_labels(Walk* w, Draft* d, Cursor entry, uint64_t whole) no
     `whole` is its size as sent, with its labels in it.
     """
     cdef Replica replica
-    cdef bint named = _take_replica(w, &replica)
-    cdef uint64_t size = labels_size(w.labels.pairs, w.labels.count)
+    cdef bint named
+    cdef uint64_t size
     cdef int number = 0
+    cdef int reason = _limit_labels(w)
+    if reason:
+        return reason
+    named = _take_replica(w, &replica)
+    size = labels_size(w.labels.pairs, w.labels.count)
     if too_large(w, size, whole):
         return SERIES_TOO_LARGE
     if named:
@@ -119,6 +171,8 @@ cdef inline int add_element(
     cdef uint8_t* p
     if d.labels + whole > limit:
         reason = SERIES_TOO_LARGE
+    if reason == 0:
+        reason = _limit_elements(w, field)
     if reason:
         refuse(&w.refusals, reason, 1, d.entry, timestamp, False)
         return 0

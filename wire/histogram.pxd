@@ -225,10 +225,16 @@ cdef inline bint _is_valid(const HistogramShape* h) noexcept nogil:
         return True
     return total <= h.count if h.sum != h.sum else total == h.count
 
-cdef inline int check_histogram(Cursor c, int64_t* timestamp) noexcept nogil:
-    """0 if the message may be stored, 1 if it is invalid, -1 if it is malformed; its time where not malformed."""
+cdef inline int check_histogram(Cursor c, int64_t* timestamp, uint64_t* buckets) noexcept nogil:
+    """0 if the message may be stored, 1 if it is invalid, -1 if it is malformed.
+
+    Where it is not malformed, its time, and its buckets: those of both sides, or custom bounds where they are more.
+    """
     cdef HistogramShape h
     if _read_shape(c, &h) < 0:
         return -1
     timestamp[0] = h.timestamp
+    buckets[0] = h.negative.buckets + h.positive.buckets
+    if h.bounds > buckets[0]:
+        buckets[0] = h.bounds
     return 0 if _is_valid(&h) else 1

@@ -112,6 +112,29 @@ cdef inline int _add_record(Plan* plan, uint32_t slot) noexcept nogil:
     plan.record_count += 1
     return 0
 
+cdef inline void plan_drop(Plan* plan, size_t number) noexcept nogil:
+    """Of an entry that has no record yet; gone after `plan_remove_dropped`."""
+    plan.entries[number].size = 0  # no other entry is empty
+
+cdef inline void plan_remove_dropped(Plan* plan) noexcept nogil:
+    cdef size_t entries = 0
+    cdef size_t cuts = 0
+    cdef size_t cut = 0
+    cdef Entry entry
+    cdef size_t i
+    for i in range(plan.count):
+        entry = plan.entries[i]
+        if entry.size:
+            plan.entries[entries] = entry
+            entries += 1
+        if entry.place & IS_CUT:
+            if entry.size:
+                plan.cuts[cuts] = plan.cuts[cut]
+                cuts += 1
+            cut += 1
+    plan.count = entries
+    plan.cut_count = cuts
+
 cdef inline uint64_t entry_bytes(uint64_t size) noexcept nogil:
     """Of an entry as a record's field: tag, length, payload."""
     return 1 + varint_size(size) + size

@@ -13,12 +13,19 @@ cdef enum:
     TOO_MANY_LABELS = 4
     DUPLICATE_LABEL = 5
     MISSING_NAME = 6
-    SERIES_TOO_LARGE = 7
-    OUT_OF_BOUNDS_PAST = 8
-    OUT_OF_BOUNDS_FUTURE = 9
-    INVALID_HISTOGRAM = 10
-    METADATA_TOO_LARGE = 11
-    REASON_CODES = 12
+    LABEL_NAME_TOO_LONG = 7
+    LABEL_VALUE_TOO_LONG = 8
+    SERIES_TOO_LARGE = 9
+    TOO_MANY_SERIES = 10
+    OUT_OF_BOUNDS_PAST = 11
+    OUT_OF_BOUNDS_FUTURE = 12
+    INVALID_HISTOGRAM = 13
+    TOO_MANY_BUCKETS = 14
+    TOO_MANY_SAMPLES = 15
+    TOO_MANY_EXEMPLARS = 16
+    METADATA_TOO_LARGE = 17
+    ACTIVE_SERIES = 18
+    REASON_CODES = 19
     MAX_EXAMPLES = 100
     SHOWN_CHARACTERS = 200
 
@@ -34,6 +41,8 @@ cdef struct Refusals:
     Example examples[MAX_EXAMPLES]
     uint32_t example_count
     uint32_t max_examples
+    uint64_t shadow                  # bits of reasons that only count
+    uint64_t shadowed[REASON_CODES]
 
 cdef inline void refuse(
     Refusals* r, int reason, uint64_t samples, Cursor entry, const int64_t* timestamp, bint is_metadata
@@ -49,6 +58,13 @@ cdef inline void refuse(
         example.has_timestamp = timestamp != NULL
         example.timestamp = timestamp[0] if timestamp != NULL else 0
         r.example_count += 1
+
+cdef inline bint overlook(Refusals* r, int reason, uint64_t samples) noexcept nogil:
+    """Whether what this reason would refuse is to go on, and only counts."""
+    if not r.shadow >> reason & 1:
+        return False
+    r.shadowed[reason] += samples
+    return True
 
 cdef inline str shown_text(const uint8_t* data, uint32_t size):
     """At most as many bytes as can be shown, however long the string is."""

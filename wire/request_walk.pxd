@@ -1,15 +1,20 @@
 """The walk over a whole write request, of either protocol; what becomes of one series is in series_walk.pxd and beside it."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
+from wire.active_check cimport Mark, check_active, mark_walk, note_series
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
 from wire.elements cimport check_metadata
 from wire.plan cimport IS_METADATA, entry_bytes, plan_add, plan_records
-from wire.refusals cimport INVALID_UTF8, METADATA_TOO_LARGE, MISSING_NAME, refuse
+from wire.refusals cimport (
+    INVALID_UTF8, METADATA_TOO_LARGE, MISSING_NAME, TOO_MANY_EXEMPLARS, TOO_MANY_SAMPLES, overlook, refuse
+)
 from wire.series_walk cimport route_series
 from wire.series_walk_v2 cimport route_series_v2
 from wire.symbols cimport add_symbol
-from wire.walk cimport MALFORMED, NO_MEMORY, NO_SYMBOLS, OTHER_PROTOCOL, Walk, partition_of
+from wire.walk cimport (
+    EXEMPLARS, HISTOGRAMS, MALFORMED, NO_MEMORY, NO_SYMBOLS, OTHER_PROTOCOL, SAMPLES, Walk, hash_of, partition_of
+)
 
 cdef enum:
     # Fields of a request. The two protocols share none, so that neither can be taken for the other.
@@ -20,7 +25,8 @@ cdef enum:
 
 cdef inline int route_metadata(Walk* w, Cursor entry) noexcept nogil:
     cdef Cursor family
-    cdef inline int reason = check_metadata(entry, &family)
+    cdef int reason = check_metadata(entry, &family)
+    cdef uint32_t partition
     cdef size_t size = entry.end - entry.p
     w.at = entry.p
     if reason < 0:
@@ -35,13 +41,15 @@ cdef inline int route_metadata(Walk* w, Cursor entry) noexcept nogil:
         refuse(&w.refusals, reason, 1, entry, NULL, True)
         return 0
     w.metadata += 1
-    if plan_add(&w.plan, entry.p - w.body, size, partition_of(w, family.p, family.end - family.p) | IS_METADATA) < 0:
+    partition = partition_of(w, hash_of(w, family.p, family.end - family.p))
+    if plan_add(&w.plan, entry.p - w.body, size, partition | IS_METADATA) < 0:
         return NO_MEMORY
     return 0
 
 cdef inline int _walk_v1(Walk* w, Cursor c) noexcept nogil:
     cdef uint32_t field, wire_type
     cdef Cursor entry
+    cdef Mark mark
     cdef int result
     while c.p < c.end:
         w.at = c.p
@@ -55,7 +63,10 @@ cdef inline int _walk_v1(Walk* w, Cursor c) noexcept nogil:
             continue
         if wire_type != WIRE_BYTES or read_bytes(&c, &entry) < 0:
             return MALFORMED
+        mark = mark_walk(w)
         result = route_series(w, entry) if field == SERIES else route_metadata(w, entry)
+        if result == 0:
+            result = note_series(w, entry, &mark)
         if result < 0:
             return result
     return 0
@@ -88,6 +99,7 @@ cdef inline int _read_symbols(Walk* w, Cursor c) noexcept nogil:
 cdef inline int _walk_v2(Walk* w, Cursor c) noexcept nogil:
     cdef uint32_t field, wire_type
     cdef Cursor entry
+    cdef Mark mark
     cdef int result = _read_symbols(w, c)
     while result == 0 and c.p < c.end:
         w.at = c.p
@@ -97,13 +109,26 @@ cdef inline int _walk_v2(Walk* w, Cursor c) noexcept nogil:
         elif wire_type != WIRE_BYTES or read_bytes(&c, &entry) < 0:
             result = MALFORMED
         else:
+            mark = mark_walk(w)
             result = route_series_v2(w, entry)
+            if result == 0:
+                result = note_series(w, entry, &mark)
     return result
+
+cdef inline void _count_shadowed(Walk* w) noexcept nogil:
+    """What is beyond limits of the request that only count: these are no limits of the walk itself."""
+    cdef uint64_t samples = w.accepted[SAMPLES] + w.accepted[HISTOGRAMS]
+    if samples > w.shadow_samples:
+        overlook(&w.refusals, TOO_MANY_SAMPLES, samples - w.shadow_samples)
+    if w.accepted[EXEMPLARS] > w.shadow_exemplars:
+        overlook(&w.refusals, TOO_MANY_EXEMPLARS, w.accepted[EXEMPLARS] - w.shadow_exemplars)
 
 cdef inline int walk_request(Walk* w, Cursor c, bint v2) noexcept nogil:
     """The whole request, then its plan of records; 0, or why there is none, below 0."""
     cdef int result = _walk_v2(w, c) if v2 else _walk_v1(w, c)
     if result < 0:
         return result
+    _count_shadowed(w)
+    check_active(w)
     # The records of each replica are its own: it has a slot in each partition.
     return NO_MEMORY if plan_records(&w.plan, w.partitions * (w.replicas.count + 1), w.max_record_bytes) < 0 else 0

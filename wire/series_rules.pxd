@@ -27,7 +27,7 @@ cdef inline int _outcome(Walk* w) noexcept nogil:
     if result == TOO_MANY:
         return TOO_MANY_LABELS
     if result == SAME:
-        return TOO_MANY_LABELS if w.relabeler.builder.count > w.max_label_pairs else 0
+        return TOO_MANY_LABELS if w.relabeler.builder.base > w.max_label_pairs else 0
     if begin_labels(&w.labels) < 0:
         return NO_MEMORY
     for i in range(w.relabeler.builder.count):

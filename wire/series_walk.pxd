@@ -7,10 +7,10 @@ are not canonical, something is refused, unknown, or too large for one record, a
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from wire.canonical cimport LABELS_OK, read_canonical_labels
+from wire.canonical cimport LABELS_OK, LabelSizes, read_canonical_labels
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
 from wire.draft cimport (
-    Draft, Elements, add_element, begin_draft, draft_labels, end_draft, judge, refuse_series
+    Draft, Elements, add_element, are_too_many, begin_draft, draft_labels, end_draft, judge, refuse_series
 )
 from wire.label_set cimport begin_labels, gather_labels, has_labels, settle_labels
 from wire.plan cimport Cut, Plan, entry_bytes, plan_add, plan_add_cut, plan_reserve
@@ -45,13 +45,14 @@ cdef inline int read_elements(Walk* w, Cursor c, Elements* e) noexcept nogil:
             continue
         e.samples += field != EXEMPLARS
         e.found[field] += 1
-        reason = judge(w, field, element, &timestamp)
+        reason = judge(w, field, element, &timestamp, True)
         if reason < 0:
             return MALFORMED
         if reason:
             e.plain = False
         else:
             e.accepted[field] += 1
+    w.at_hand = e.samples if e.samples else e.accepted[EXEMPLARS] != 0
     return 0
 
 cdef inline int write_elements(Walk* w, Draft* d) noexcept nogil:
@@ -70,7 +71,7 @@ cdef inline int write_elements(Walk* w, Draft* d) noexcept nogil:
             continue
         if read_bytes(&c, &element) < 0:
             return MALFORMED
-        result = judge(w, field, element, &timestamp)
+        result = judge(w, field, element, &timestamp, False)
         result = add_element(w, d, field, element, result, &timestamp)
         if result < 0:
             return result
@@ -189,12 +190,19 @@ cdef inline int relabel_series(Walk* w, Cursor entry, Cursor labels, bint canoni
         return 0
     return draft_series(w, entry, 0 if result == RELABELLED else result, e)
 
+cdef inline bint within_limits(const Walk* w, const LabelSizes* sizes) noexcept nogil:
+    return (
+        sizes.count <= w.limits.label_pairs
+        and sizes.name_bytes <= w.limits.name_bytes
+        and sizes.value_bytes <= w.limits.value_bytes
+    )
+
 cdef inline int route_series(Walk* w, Cursor entry) noexcept nogil:
     cdef Cursor rest = entry
     cdef Cursor labels
-    cdef uint32_t count = 0
+    cdef LabelSizes sizes
     cdef Elements e
-    cdef bint canonical = read_canonical_labels(&rest, &count) == LABELS_OK and count <= w.labels.room
+    cdef bint canonical = read_canonical_labels(&rest, &sizes) == LABELS_OK and sizes.count <= w.labels.room
     cdef Replica replica
     cdef bint named
     cdef int result
@@ -208,10 +216,10 @@ cdef inline int route_series(Walk* w, Cursor entry) noexcept nogil:
         result = relabel_series(w, entry, labels, canonical, &e)
         if result != RELABELLED:
             return result
-    elif not canonical:
+    if not canonical or not within_limits(w, &sizes):
         return draft_series(w, entry, gather_series(w, entry), &e)
     named = w.replicas.replica_label_size and replica_in_run(&w.replicas, labels, &replica)
-    if not e.plain or entry_bytes(entry.end - entry.p) > w.max_record_bytes:
+    if not e.plain or entry_bytes(entry.end - entry.p) > w.max_record_bytes or are_too_many(w, &e):
         return rewrite_run(w, entry, labels, &e, &replica if named else NULL)
     if not (e.samples or e.accepted[EXEMPLARS]):
         return 0  # a label set alone says nothing: there is nothing to store and nothing to lose

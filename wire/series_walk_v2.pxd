@@ -20,7 +20,7 @@ from wire.refusals cimport INVALID_SYMBOLS, INVALID_UTF8, METADATA_TOO_LARGE, re
 from wire.series_rules cimport LEFT_OUT, RELABELLED, leave_out, relabel_labels
 from wire.symbols cimport References, Symbol, gather_references, is_text, read_references
 from wire.walk cimport (
-    EXEMPLARS, HISTOGRAMS, MALFORMED, NO_MEMORY, SAMPLES, Walk, count_repeated, partition_of
+    EXEMPLARS, HISTOGRAMS, MALFORMED, NO_MEMORY, SAMPLES, Walk, count_repeated, hash_of, partition_of
 )
 
 cdef enum:
@@ -38,12 +38,12 @@ cdef inline uint32_t _field_of_record(uint32_t field) noexcept nogil:
     return EXEMPLARS if field == EXEMPLARS_V2 else SAMPLES
 
 cdef inline int _judge_v2(
-    const Walk* w, uint32_t field, Cursor element, int64_t* timestamp, uint64_t* size
+    Walk* w, uint32_t field, Cursor element, int64_t* timestamp, uint64_t* size, bint counts
 ) noexcept nogil:
     """As `judge`; of an exemplar the room that it needs, too."""
     if field == EXEMPLARS:
         return check_exemplar_refs(&w.symbols, element, timestamp, size)
-    return judge(w, field, element, timestamp)
+    return judge(w, field, element, timestamp, counts)
 
 cdef inline int _read_series(Walk* w, Cursor c, References* refs, Elements* e, Metadata* m) noexcept nogil:
     """Reads all of an entry: its labels, which elements are acceptable, its metadata."""
@@ -73,13 +73,14 @@ cdef inline int _read_series(Walk* w, Cursor c, References* refs, Elements* e, M
         field = _field_of_record(field)
         e.samples += field != EXEMPLARS
         e.found[field] += 1
-        reason = _judge_v2(w, field, inner, &timestamp, &size)
+        reason = _judge_v2(w, field, inner, &timestamp, &size, True)
         if reason < 0:
             return MALFORMED
         if reason:
             e.plain = False
         else:
             e.accepted[field] += 1
+    w.at_hand = e.samples if e.samples else e.accepted[EXEMPLARS] != 0
     return 0
 
 cdef inline int _write_exemplar(Walk* w, Cursor* element, uint64_t size) noexcept nogil:
@@ -110,7 +111,7 @@ cdef inline int _write_elements_v2(Walk* w, Draft* d) noexcept nogil:
         if read_bytes(&c, &element) < 0:
             return MALFORMED
         field = _field_of_record(field)
-        reason = _judge_v2(w, field, element, &timestamp, &size)
+        reason = _judge_v2(w, field, element, &timestamp, &size, False)
         if field == EXEMPLARS and reason == 0:
             result = count_repeated(w, size)
             if result == 0:
@@ -132,7 +133,8 @@ cdef inline void _name_metadata(Metadata* m, const LabelSet* labels) noexcept no
 cdef inline int _route_metadata_v2(Walk* w, Cursor entry, const Metadata* m) noexcept nogil:
     cdef const Symbol* help
     cdef const Symbol* unit
-    cdef uint64_t size, family
+    cdef uint64_t size
+    cdef uint32_t partition
     cdef int result = 0
     if m.help >= w.symbols.count or m.unit >= w.symbols.count:
         refuse(&w.refusals, INVALID_SYMBOLS, 1, entry, NULL, False)
@@ -157,8 +159,8 @@ cdef inline int _route_metadata_v2(Walk* w, Cursor entry, const Metadata* m) noe
     if plan_reserve(&w.plan, size) < 0:
         return NO_MEMORY
     write_metadata(w.plan.scratch + w.plan.scratch_size, m, &w.symbols, help, unit)
-    family = m.family.end - m.family.p
-    if plan_add(&w.plan, w.plan.scratch_size, size, partition_of(w, m.family.p, family) | IN_SCRATCH | IS_METADATA) < 0:
+    partition = partition_of(w, hash_of(w, m.family.p, m.family.end - m.family.p))
+    if plan_add(&w.plan, w.plan.scratch_size, size, partition | IN_SCRATCH | IS_METADATA) < 0:
         return NO_MEMORY
     w.plan.scratch_size += size
     w.metadata += 1

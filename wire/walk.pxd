@@ -2,13 +2,16 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from wire.cursor cimport Cursor
 from wire.label_set cimport LabelSet
+from wire.limits cimport Limits
 from wire.metadata_set cimport MetadataSet
 from wire.murmur3 cimport jump_hash, murmur3_x64_128
 from wire.plan cimport Plan, entry_bytes
-from wire.refusals cimport Refusals
+from wire.refusals cimport Refusals, TOO_MANY_SERIES, overlook
 from wire.relabel cimport Relabeler
 from wire.replicas cimport Replicas
+from wire.series_set cimport ActiveSeries
 from wire.symbols cimport Symbols
 
 cdef enum:
@@ -24,6 +27,15 @@ cdef enum:
     NO_SYMBOLS = -4
     OTHER_PROTOCOL = -5
 
+cdef struct NotedSeries:
+    uint64_t hash
+    Cursor entry             # in the body
+    uint32_t first           # of its entries in the plan
+    uint32_t samples
+    uint32_t histograms
+    uint32_t exemplars
+    bint refused
+
 cdef struct Walk:
     const uint8_t* body
     const uint8_t* at        # where a malformed body could not be read on
@@ -38,11 +50,20 @@ cdef struct Walk:
     uint64_t repeated        # bytes written again though they stand in the body once
     uint32_t max_label_pairs # after rules; what `labels` has room for, before them
     Relabeler* relabeler     # NULL without rules
+    Limits limits
+    uint64_t shadow_samples    # limits of samples and exemplars that only count
+    uint64_t shadow_exemplars
     LabelSet labels          # of the series at hand
     Symbols symbols          # of a remote-write 2.0 request
     MetadataSet known        # so is this
     uint8_t* spare           # where an exemplar is put together
     size_t spare_room
+    uint64_t at_hand         # its samples, or 1 where it has only exemplars
+    uint64_t hash            # of the series that was admitted last
+    ActiveSeries* active     # NULL: any number of series may be
+    NotedSeries* noted       # accepted series, where that is to be known
+    size_t noted_count
+    size_t noted_room
     uint64_t accepted[5]     # by field of TimeSeries; at LABELS the series themselves
     uint64_t dropped[5]      # by rules, by field of TimeSeries
     uint64_t metadata
@@ -50,18 +71,23 @@ cdef struct Walk:
     Refusals refusals
     Replicas replicas
 
-cdef inline uint32_t partition_of(const Walk* w, const uint8_t* data, size_t size) noexcept nogil:
-    cdef uint64_t key = murmur3_x64_128(data, size, w.seed).low
+cdef inline uint32_t partition_of(const Walk* w, uint64_t key) noexcept nogil:
     if w.shard_size:
         return <uint32_t>w.shard[jump_hash(key, w.shard_size)]
     return <uint32_t>jump_hash(key, w.partitions)
+
+cdef inline uint64_t hash_of(const Walk* w, const uint8_t* data, size_t size) noexcept nogil:
+    return murmur3_x64_128(data, size, w.seed).low
 
 cdef inline int admit_series(Walk* w, const uint8_t* run, size_t size, int replica, uint32_t* slot) noexcept nogil:
     """0 and the slot of the series whose canonical labels these are, or a reason to refuse it.
 
     Every entry that may be written goes through here once, whatever protocol it came by; `replica` is its number.
     """
-    slot[0] = replica * w.partitions + partition_of(w, run, size)
+    if w.accepted[LABELS] >= w.limits.series and w.at_hand and not overlook(&w.refusals, TOO_MANY_SERIES, w.at_hand):
+        return TOO_MANY_SERIES
+    w.hash = hash_of(w, run, size)
+    slot[0] = replica * w.partitions + partition_of(w, w.hash)
     return 0
 
 cdef inline int count_repeated(Walk* w, uint64_t size) noexcept nogil:

@@ -1,9 +1,11 @@
 from array import array
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from typing_extensions import Buffer
 
 from wire.relabel import RelabelRules
+from wire.series_set import SeriesSet
 
 class Rejection(NamedTuple):
     """One refused series or sample, for the answer to the sender."""
@@ -39,9 +41,13 @@ class Routed(NamedTuple):
     dropped_histograms: int = 0
     """Of these, histogram samples."""
     dropped_exemplars: int = 0
+    shadowed: dict[str, int] = ...
+    """As `rejected`, of limits that only count."""
 
 REASONS: tuple[str, ...]
 """Every reason that `rejected` may name."""
+LIMIT_REASONS: tuple[str, ...]
+"""Those of limits, which may be made to count and refuse nothing."""
 
 class Router:
     """The walk over a write request: validates, makes labels canonical, hashes, routes.
@@ -57,7 +63,14 @@ class Router:
         partitions: int,
         *,
         max_record_bytes: int = 900 * 1024,
-        max_label_pairs: int = 1024,
+        max_label_pairs: int = 0,
+        max_label_name_bytes: int = 0,
+        max_label_value_bytes: int = 0,
+        max_series_per_request: int = 0,
+        max_samples_per_request: int = 0,
+        max_exemplars_per_request: int = 0,
+        max_histogram_buckets: int = 0,
+        shadow: Iterable[str] = (),
         max_examples: int = 10,
         max_repeated_bytes: int = 32 << 20,
         cluster_label: str = "",
@@ -65,6 +78,10 @@ class Router:
         relabel: RelabelRules | None = None,
     ) -> None:
         """A series that does not fit `max_record_bytes` is split between samples, its labels repeated.
+
+        Of limits, 0 is any number; of labels it is 1024, beyond which no series is taken. Of what a request may hold,
+        the first so many are stored, and the others refused. A reason of LIMIT_REASONS that is in `shadow` refuses
+        nothing, and is counted in `Routed.shadowed`.
 
         What is written again though it stands in the body once is at most `max_repeated_bytes` of a request.
 
@@ -86,6 +103,9 @@ class Router:
         message: int = 1,
         name_replicas: bool = False,
         shard: array[int] | None = None,
+        outer_min_time: int | None = None,
+        outer_max_time: int | None = None,
+        active: SeriesSet | None = None,
     ) -> Routed:
         """Walks one decompressed body without the GIL; good series are routed whatever the others are.
 
@@ -100,6 +120,11 @@ class Router:
         it is.
 
         Series go to the partitions of `shard` (`wire.hashing.shard_of`), or to all of them.
+
+        The outer times bound samples where the bounds of time only count; left out, they are the same.
+
+        A series that `active` does not admit is refused. It is asked at the end, of what was accepted until then, and
+        what it admits stays in it whatever becomes of the records.
 
         Raises:
             ValueError: `shard` is none of this router's partitions.

@@ -11,11 +11,15 @@ from libc.string cimport memset
 from wire.cursor cimport Cursor
 from wire.elements cimport check_metadata
 from wire.label_builder cimport MAX_BUILT
+from wire.limits cimport Limits, MAX_LABEL_PAIRS, limit32, limit64
 from wire.plan cimport PLACE_MASK, plan_free, plan_write
-from wire.refusals cimport MAX_EXAMPLES, Example, shortened, shown_series, shown_text
+from wire.refusals cimport (
+    MAX_EXAMPLES, Example, TOO_MANY_EXEMPLARS, TOO_MANY_LABELS, TOO_MANY_SAMPLES, shortened, shown_series, shown_text
+)
 from wire.relabel cimport RelabelRules, Relabeler
 from wire.replicas cimport MAX_REPLICAS, Replica
 from wire.request_walk cimport walk_request
+from wire.series_set cimport SeriesSet
 from wire.symbols cimport shown_references
 from wire.walk cimport (
     EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, NO_SYMBOLS, OTHER_PROTOCOL, SAMPLES, TOO_LARGE, Walk
@@ -33,15 +37,35 @@ REASONS = (
     "too_many_labels",
     "duplicate_label",
     "missing_name",
+    "label_name_too_long",
+    "label_value_too_long",
     "series_too_large",
+    "too_many_series",
     "out_of_bounds_past",
     "out_of_bounds_future",
     "invalid_histogram",
+    "too_many_buckets",
+    "too_many_samples",
+    "too_many_exemplars",
     "metadata_too_large",
+    "active_series",
+)
+LIMIT_REASONS = (
+    "too_many_labels",
+    "label_name_too_long",
+    "label_value_too_long",
+    "too_many_series",
+    "out_of_bounds_past",
+    "out_of_bounds_future",
+    "too_many_buckets",
+    "too_many_samples",
+    "too_many_exemplars",
+    "active_series",
 )
 
 MAX_BODY_BYTES = 1 << 30  # a plan's offsets are 32 bits wide, and scratch may outgrow the body
 cdef size_t _MAX_BODY_BYTES = MAX_BODY_BYTES
+_LARGEST = (1 << 63) - 1  # limits that are above what can be are none
 
 
 class Rejection(NamedTuple):
@@ -64,6 +88,7 @@ class Routed(NamedTuple):
     dropped: int = 0
     dropped_histograms: int = 0
     dropped_exemplars: int = 0
+    shadowed: dict = {}
 
 
 cdef list write_records(Walk* w):
@@ -130,6 +155,19 @@ cdef object error_of(int result, const Walk* w, size_t size):
     return InvalidData(f"malformed write request: offset={w.at - w.body} bytes={size}")
 
 
+cdef dict by_reason(const uint64_t* counts):
+    return {reason: counts[i + 1] for i, reason in enumerate(REASONS) if counts[i + 1]}
+
+
+cdef uint64_t shadow_mask(reasons) except? 0:
+    cdef uint64_t mask = 0
+    for reason in reasons:
+        if reason not in LIMIT_REASONS:
+            raise ValueError(f"no reason of a limit: shadow={reason!r}")
+        mask |= <uint64_t>1 << (REASONS.index(reason) + 1)
+    return mask
+
+
 cdef int check_shard(const int32_t[::1] shard, int32_t partitions) except -1:
     cdef Py_ssize_t i
     if not 1 <= shard.shape[0] <= partitions:
@@ -143,8 +181,12 @@ cdef int check_shard(const int32_t[::1] shard, int32_t partitions) except -1:
 cdef class Router:
     cdef int32_t partitions
     cdef uint32_t max_record_bytes
-    cdef uint32_t max_label_pairs
+    cdef uint32_t label_room
     cdef uint32_t max_examples
+    cdef Limits limits
+    cdef uint64_t shadow
+    cdef uint64_t shadow_samples
+    cdef uint64_t shadow_exemplars
     cdef uint64_t max_repeated_bytes
     cdef bytes cluster_label
     cdef bytes replica_label
@@ -155,7 +197,14 @@ cdef class Router:
         partitions,
         *,
         max_record_bytes=900 * 1024,
-        max_label_pairs=1024,
+        max_label_pairs=0,
+        max_label_name_bytes=0,
+        max_label_value_bytes=0,
+        max_series_per_request=0,
+        max_samples_per_request=0,
+        max_exemplars_per_request=0,
+        max_histogram_buckets=0,
+        shadow=(),
         max_examples=10,
         max_repeated_bytes=32 << 20,
         cluster_label="",
@@ -165,7 +214,13 @@ cdef class Router:
         for name, value, least, most in (
             ("partitions", partitions, 1, PLACE_MASK // (MAX_REPLICAS + 1)),
             ("max_record_bytes", max_record_bytes, 64, 1 << 30),
-            ("max_label_pairs", max_label_pairs, 1, 1 << 20),
+            ("max_label_pairs", max_label_pairs, 0, MAX_LABEL_PAIRS),
+            ("max_label_name_bytes", max_label_name_bytes, 0, _LARGEST),
+            ("max_label_value_bytes", max_label_value_bytes, 0, _LARGEST),
+            ("max_series_per_request", max_series_per_request, 0, _LARGEST),
+            ("max_samples_per_request", max_samples_per_request, 0, _LARGEST),
+            ("max_exemplars_per_request", max_exemplars_per_request, 0, _LARGEST),
+            ("max_histogram_buckets", max_histogram_buckets, 0, _LARGEST),
             ("max_examples", max_examples, 0, MAX_EXAMPLES),
             ("max_repeated_bytes", max_repeated_bytes, 0, MAX_BODY_BYTES),
         ):
@@ -173,7 +228,22 @@ cdef class Router:
                 raise ValueError(f"{name} must be from {least} to {most} (got {value})")
         self.partitions = partitions
         self.max_record_bytes = max_record_bytes
-        self.max_label_pairs = max_label_pairs
+        self.shadow = shadow_mask(shadow)
+        self.label_room = max_label_pairs or MAX_LABEL_PAIRS
+        self.limits.label_pairs = self.label_room
+        if self.shadow >> TOO_MANY_LABELS & 1:
+            self.label_room = MAX_LABEL_PAIRS
+        self.limits.name_bytes = limit32(max_label_name_bytes)
+        self.limits.value_bytes = limit32(max_label_value_bytes)
+        self.limits.series = limit64(max_series_per_request)
+        self.limits.samples = limit64(max_samples_per_request)
+        self.limits.exemplars = limit64(max_exemplars_per_request)
+        self.limits.buckets = limit64(max_histogram_buckets)
+        self.shadow_samples = self.shadow_exemplars = <uint64_t>-1
+        if self.shadow >> TOO_MANY_SAMPLES & 1:
+            self.shadow_samples, self.limits.samples = self.limits.samples, self.shadow_samples
+        if self.shadow >> TOO_MANY_EXEMPLARS & 1:
+            self.shadow_exemplars, self.limits.exemplars = self.limits.exemplars, self.shadow_exemplars
         self.max_examples = max_examples
         self.max_repeated_bytes = max_repeated_bytes
         self.cluster_label = cluster_label.encode()
@@ -193,6 +263,9 @@ cdef class Router:
         int message=1,
         bint name_replicas=False,
         const int32_t[::1] shard=None,
+        outer_min_time=None,
+        outer_max_time=None,
+        SeriesSet active=None,
     ):
         cdef Walk w
         cdef Relabeler relabeler
@@ -214,8 +287,16 @@ cdef class Router:
             w.shard = &shard[0]
             w.shard_size = <int32_t>shard.shape[0]
         w.max_record_bytes = self.max_record_bytes
-        w.max_label_pairs = self.max_label_pairs
-        w.labels.room = self.max_label_pairs
+        w.max_label_pairs = self.label_room
+        w.labels.room = self.label_room
+        w.limits = self.limits
+        w.limits.outer_min_time = min_time if outer_min_time is None else outer_min_time
+        w.limits.outer_max_time = max_time if outer_max_time is None else outer_max_time
+        w.refusals.shadow = self.shadow
+        w.shadow_samples = self.shadow_samples
+        w.shadow_exemplars = self.shadow_exemplars
+        if active is not None:
+            w.active = &active.active
         w.max_repeated_bytes = self.max_repeated_bytes
         w.min_time = min_time
         w.max_time = max_time
@@ -229,7 +310,7 @@ cdef class Router:
         c.end = w.body + size
         try:
             if self.relabel is not None:
-                w.labels.room = max(self.max_label_pairs, <uint32_t>MAX_BUILT)  # rules may take labels off
+                w.labels.room = MAX_BUILT  # rules may take labels off
                 w.relabeler = &relabeler
                 self.relabel.begin(w.relabeler)
             with nogil:
@@ -243,13 +324,14 @@ cdef class Router:
                 w.accepted[HISTOGRAMS],
                 w.accepted[EXEMPLARS],
                 w.metadata,
-                {reason: w.refusals.counts[i + 1] for i, reason in enumerate(REASONS) if w.refusals.counts[i + 1]},
+                by_reason(w.refusals.counts),
                 shown_examples(&w),
                 named_replicas(&w),
                 w.replicas.unnamed,
                 w.dropped[SAMPLES] + w.dropped[HISTOGRAMS],
                 w.dropped[HISTOGRAMS],
                 w.dropped[EXEMPLARS],
+                by_reason(w.refusals.shadowed),
             )
         finally:
             if w.relabeler != NULL:
@@ -259,4 +341,5 @@ cdef class Router:
             free(w.symbols.found)
             free(w.known.known)
             free(w.spare)
+            free(w.noted)
             free(w.replicas.found)

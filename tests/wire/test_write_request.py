@@ -11,7 +11,7 @@ from tests.wire.labels_oracle import label_fields, text_field, varint
 from tests.wire.messages import BucketSpan, Exemplar, Histogram, Label, MetricMetadata, Sample, TimeSeries, WriteRequest
 from wire.hashing import tenant_seed
 from wire.labels import canonical_check
-from wire.write_request import REASONS, Routed, Router
+from wire.write_request import LIMIT_REASONS, REASONS, Routed, Router
 
 SEED = tenant_seed(b"team-a")
 MIN, MAX = 1_000, 2_000
@@ -252,7 +252,7 @@ def test_metadata_that_cannot_be_stored_is_refused() -> None:
 def test_every_reason_has_a_case() -> None:
     marks = test_each_reason_refuses_its_own_and_nothing_else.pytestmark
     cases = {case[1] for mark in marks for case in mark.args[1]}
-    assert cases | {"metadata_too_large"} == set(REASONS) - {"invalid_symbols"}
+    assert cases | {"metadata_too_large"} | set(LIMIT_REASONS) == set(REASONS) - {"invalid_symbols"}
 
 
 def test_a_refused_series_is_shown_shortened_and_decodable() -> None:
@@ -303,7 +303,7 @@ def test_any_contiguous_buffer_will_do(kind: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"partitions": 0}, {"max_record_bytes": 1}, {"max_label_pairs": 0}, {"max_examples": -1}]
+    "options", [{"partitions": 0}, {"max_record_bytes": 1}, {"max_label_pairs": -1}, {"max_examples": -1}]
 )
 def test_settings_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
