@@ -214,7 +214,7 @@ def check_url(url: str) -> str:
     """The URL of a role, without a slash at its end. Raises ValueError."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query:
-        raise ValueError(f"not a URL such as http://127.0.0.1:9203 (got {url!r})")
+        raise ValueError(f"not a URL such as http://127.0.0.1:9203 (got {effective(url)!r})")
     return url.rstrip("/")
 
 
@@ -226,11 +226,13 @@ def effective(value: Any, name: str = "") -> Any:
         return {key: effective(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [effective(item, name) for item in value]
-    if value and any(word in name.lower() for word in _SECRETS):
+    if value and (name in _SECTIONS or any(word in name.lower() for word in _SECRETS)):
         return "<secret>"
-    if value is None or type(value) in {bool, int, float, str}:
+    if value is None or type(value) in {bool, int, float}:
         return value
-    return str(value)
+    return _LOGIN.sub("://<secret>@", str(value))
 
 
+_SECTIONS = {"config", "librdkafka"}  # sections that hold secrets, where somebody wrote a text instead of one
+_LOGIN = re.compile(r"://[^/@\s]*@")
 _SECRETS = ("secret", "password", "token", "key", "sasl.oauthbearer.config")

@@ -1,13 +1,11 @@
 """What consumers say of themselves at /api/v1/status."""
 
-import urllib.request
 from typing import Any
 
 import msgspec
 
+from forebay.ask import get, without_login
 from forebay.status_report import ConsumerReport
-
-_TIMEOUT_SECONDS = 5
 
 
 class HeldPartition(msgspec.Struct, frozen=True):
@@ -45,13 +43,12 @@ class Answer(msgspec.Struct, frozen=True):
 def ask(url: str) -> Answer:
     """One request; what goes wrong is in the answer."""
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/status", timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - checked
-            status = _STATUS.decode(response.read())
-            held = msgspec.convert([row for row in status.partitions if "position" in row], tuple[HeldPartition, ...])
+        status = _STATUS.decode(get(f"{url}/api/v1/status"))
+        held = msgspec.convert([row for row in status.partitions if "position" in row], tuple[HeldPartition, ...])
     except (OSError, ValueError) as error:  # msgspec's are ValueErrors, urllib's OSErrors
-        return Answer(ConsumerReport(url=url, problem=f"{type(error).__name__}: {error}"))
+        return Answer(ConsumerReport(url=without_login(url), problem=f"{type(error).__name__}: {error}"))
     report = ConsumerReport(
-        url=url,
+        url=without_login(url),
         role=status.role,
         version=status.version,
         ready=status.ready,
