@@ -49,17 +49,18 @@ class _Held:
 class Reservation:
     """What one request holds of the budget, given back as a whole when its `with` block ends."""
 
-    __slots__ = ("_budget", "_held", "_of", "_tenant")
+    __slots__ = ("_budget", "_held", "_of", "tenant")
 
     def __init__(self, budget: InFlight) -> None:
         self._budget = budget
         self._held = 0
-        self._tenant = ""
+        self.tenant = ""
+        """Whose it is; empty while that is not known."""
         self._of: _Held | None = None
 
     def belongs_to(self, tenant: str) -> None:
         """Once, before anything is taken: from now on it counts as this tenant's, which may not have everything."""
-        self._tenant = tenant
+        self.tenant = tenant
         self._of = self._budget._join(tenant)  # noqa: SLF001 - its other half
 
     def take(self, count: int) -> None:
@@ -94,6 +95,6 @@ class Reservation:
         self._budget.requests -= 1
         self._budget.bytes -= self._held
         if self._of is not None:
-            self._budget._leave(self._tenant, self._of, self._held)  # noqa: SLF001 - its other half
+            self._budget._leave(self.tenant, self._of, self._held)  # noqa: SLF001 - its other half
             self._of = None
         self._held = 0

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.record import Replica, new_headers
 from forebay.clock import Clock
-from forebay.errors import Retryable
+from forebay.errors import Forbidden, InvalidData, Retryable
 from gateway.limits import LimitSettings
 from gateway.live_trial import LiveTrial, Shown
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Policies, TenantPolicy
 from gateway.rate import Rates
-from gateway.reasons import REQUEST_TOO_LARGE
+from gateway.reasons import BODY_TOO_LARGE, MALFORMED, REQUEST_TOO_LARGE
 from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings
 from gateway.tenant_state import TenantStates
@@ -21,6 +21,10 @@ from wire.write_request import Routed
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
+
+
+class RequestTooLarge(BodyTooLarge):
+    """For its tenant."""
 
 
 class Intake:
@@ -69,10 +73,17 @@ class Intake:
             shadow = limits.is_shadow("max_request_bytes")
             self.rejections.note_request(tenant, REQUEST_TOO_LARGE, shadow=shadow)
             if not shadow:
-                raise BodyTooLarge(
+                raise RequestTooLarge(
                     f"body is too large for this tenant: bytes={size} tenant={tenant} limit={limits.max_request_bytes}",
                     hint="send fewer samples a request (max_samples_per_send), or raise limits.max_request_bytes",
                 )
+
+    def note_refused(self, tenant: str, error: BaseException) -> None:
+        """Of a request that was refused as a whole, for what its body is; of others nothing."""
+        if not tenant or isinstance(error, RequestTooLarge | Forbidden) or not isinstance(error, InvalidData):
+            return
+        reason = BODY_TOO_LARGE if isinstance(error, BodyTooLarge) else MALFORMED
+        self.rejections.note_request(tenant, reason, problem=error.args[0])
 
     def route(self, tenant: str, body: bytes | bytearray | memoryview, *, message: int = 1) -> Routed:
         """Walks a body of remote-write 1.0 or, as `message` 2, 2.0, without the GIL. Raises InvalidData at others."""

@@ -9,7 +9,11 @@ RATE_LIMITED = "rate_limited"
 """A whole request, answered with 429."""
 REQUEST_TOO_LARGE = "request_too_large"
 """A whole request, answered with 413."""
-GATEWAY_REASONS = (*REASONS, *OTLP_REASONS, RATE_LIMITED, REQUEST_TOO_LARGE)
+BODY_TOO_LARGE = "body_too_large"
+"""A whole request, answered with 413: it is above what the gateway takes of anybody."""
+MALFORMED = "malformed"
+"""A whole request, answered with 400: its body is none."""
+GATEWAY_REASONS = (*REASONS, *OTLP_REASONS, RATE_LIMITED, REQUEST_TOO_LARGE, BODY_TOO_LARGE, MALFORMED)
 """Everything that a gateway refuses samples for."""
 
 
@@ -48,6 +52,8 @@ ADVICE: Final[dict[str, Advice]] = {
         "", "repair the names of metrics and attributes, or the histogram, that the message names"
     ),
     "unsupported_temporality": Advice("", "send cumulative data, or set otlp.native_delta_ingestion"),
+    BODY_TOO_LARGE: Advice("", "lower max_samples_per_send of the sender, or raise gateway.max_body_bytes"),
+    MALFORMED: Advice("", "repair the sender, or what changes bodies on their way; the example says what is wrong"),
     # judged after the ack, by consumers
     "too_many_windows": Advice("max_age", "send old samples in order of time, so that fewer windows are open at once"),
     "duplicate_timestamp": Advice(

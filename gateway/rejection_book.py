@@ -6,7 +6,7 @@ few examples for whoever asks. It starts empty with the process, and when it is 
 
 import heapq
 import sys
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ from wire.write_request import Rejection, Routed
 MAX_BYTES = 32 << 20
 """Of all tenants together, by estimate."""
 EXAMPLES = 5
-"""Kept of each tenant and reason, the newest."""
+"""Kept of each tenant and reason: of different series, the newest."""
 _TENANT_BYTES = 600
 _REASON_BYTES = 900
 _EXAMPLE_BYTES = 250
@@ -30,7 +30,7 @@ class _Row:
     shadow_samples: int = 0
     requests: int = 0
     shadow_requests: int = 0
-    examples: deque[Example] = field(default_factory=lambda: deque(maxlen=EXAMPLES))
+    examples: list[Example] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -64,9 +64,13 @@ class RejectionBook:
         if routed.rejected:
             self._keep(tenant, routed.examples, now_ms)
 
-    def note_request(self, tenant: str, reason: str, samples: int, now_ms: int, *, shadow: bool = False) -> None:
+    def note_request(
+        self, tenant: str, reason: str, samples: int, now_ms: int, *, shadow: bool = False, problem: str = ""
+    ) -> None:
         """A request that was refused as a whole, such as by 429; `samples` is 0 where its body was not looked at."""
         self._add(tenant, reason, samples, now_ms, shadow=shadow)
+        if problem:
+            self._keep(tenant, [Rejection(reason, problem, None)], now_ms)
 
     def report(self, tenant: str) -> TenantReport:
         """What there is of one tenant; of one that was refused nothing, an empty report."""
@@ -126,8 +130,11 @@ class RejectionBook:
             row = found.rows.get(each.reason) if found else None
             if found is None or row is None:
                 continue
-            if len(row.examples) == EXAMPLES:
-                self._grow(found, -_size(row.examples[0]))
+            same = next((example for example in row.examples if example.series == each.series), None)
+            gone = same or (row.examples[0] if len(row.examples) == EXAMPLES else None)
+            if gone is not None:
+                row.examples.remove(gone)
+                self._grow(found, -_size(gone))
             example = Example(each.series, each.timestamp, now_ms)
             row.examples.append(example)
             self._grow(found, _size(example))

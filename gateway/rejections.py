@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TENANT_LABELS = 100
 """Tenants that have a label value of their own in the metrics by tenant."""
+_PROBLEM_CHARACTERS = 200
 
 
 class Rejections:
@@ -35,10 +36,16 @@ class Rejections:
         for reason, samples in routed.rejected.items():
             self._count(tenant, reason, samples, examples.get(reason, ""), shadow=False)
 
-    def note_request(self, tenant: str, reason: str, samples: int = 0, *, shadow: bool = False) -> None:
-        """A request that is refused as a whole, such as by 429; `samples` is 0 where its body was not looked at."""
-        self.book.note_request(tenant, reason, samples, self._clock.now_ms(), shadow=shadow)
-        self._count(tenant, reason, samples, "", shadow=shadow)
+    def note_request(
+        self, tenant: str, reason: str, samples: int = 0, *, shadow: bool = False, problem: str = ""
+    ) -> None:
+        """A request that is refused as a whole, such as by 429; `samples` is 0 where its body was not looked at.
+
+        `problem` is what is told for an example.
+        """
+        problem = problem[:_PROBLEM_CHARACTERS]
+        self.book.note_request(tenant, reason, samples, self._clock.now_ms(), shadow=shadow, problem=problem)
+        self._count(tenant, reason, samples, problem, shadow=shadow)
 
     def _count(self, tenant: str, reason: str, samples: int, example: str, *, shadow: bool) -> None:
         book, metrics = self.book, self._metrics

@@ -61,11 +61,13 @@ class WriteHandler:
     async def __call__(self, request: web.Request) -> web.Response:
         started = self._clock.monotonic()
         protocol = ""
+        reservation = self._in_flight.open()
         try:
             protocol = negotiate(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
-            with self._in_flight.open() as reservation:
+            with reservation:
                 response = await self._write(request, protocol, reservation)
         except (ForebayError, MemoryError) as error:
+            self._intake.note_refused(reservation.tenant, error)
             if isinstance(error, Fatal):
                 self._stop(error)
             status, text, headers = refusal_of(error, self._gate)

@@ -76,11 +76,13 @@ class OtlpHandler:
     async def __call__(self, request: web.Request) -> web.Response:
         started = self._clock.monotonic()
         is_json = request.content_type == JSON
+        reservation = self._in_flight.open()
         try:
-            with self._in_flight.open() as reservation:
+            with reservation:
                 export = await self._store(request, reservation)
             response = accepted(export.refused_points, export.reasons, is_json=is_json)
         except (ForebayError, MemoryError) as error:
+            self._intake.note_refused(reservation.tenant, error)
             if isinstance(error, Fatal):
                 self._stop(error)
             response = refused(refusal_of(error, self._gate), is_json=is_json)

@@ -13,11 +13,12 @@ from prometheus_client import CollectorRegistry
 from broker.log import LogWriter
 from forebay.clock import ManualClock
 from forebay.errors import Fatal
-from gateway.app import IN_FLIGHT, SERVER_OPTIONS, add_gateway
+from gateway.app import IN_FLIGHT, INTAKE, SERVER_OPTIONS, add_gateway
 from gateway.in_flight import InFlight
 from gateway.limits import LimitSettings
 from gateway.otlp.settings import OtlpSettings
 from gateway.policy import Policies
+from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings, HaSettings, TenancySettings
 from tests.gateway.fake_log import FakeLog
 
@@ -28,6 +29,7 @@ class Gateway:
     registry: CollectorRegistry
     in_flight: InFlight
     stopped: list[Fatal]
+    rejections: Rejections
 
     async def write(self, body: bytes | AsyncIterator[bytes], **headers: str) -> tuple[int, str]:
         """Posts as Prometheus does; underscores in header names are dashes. Status and text."""
@@ -91,7 +93,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
                 stop=stopped.append,
             )
             client = await stack.enter_async_context(TestClient(Server(app)))
-            return Gateway(client, registry, app[IN_FLIGHT], stopped)
+            return Gateway(client, registry, app[IN_FLIGHT], stopped, app[INTAKE].rejections)
 
         yield make
 

@@ -36,6 +36,14 @@ def test_what_was_refused_is_told_with_its_newest_examples() -> None:
     assert (book.samples_of("a"), book.samples) == (6 + EXAMPLES, 7 + EXAMPLES)
 
 
+def test_examples_are_of_different_series() -> None:
+    book = RejectionBook(NOW_MS)
+    for n in range(3):
+        book.note("a", routed("x", "y"), NOW_MS + n)
+    (row,) = book.report("a").reasons
+    assert [(each.series, each.time - NOW_MS) for each in row.examples] == [('{job="y"}', 2), ('{job="x"}', 2)]
+
+
 def test_good_requests_leave_nothing() -> None:
     book = RejectionBook(NOW_MS)
     book.note("a", routed(), NOW_MS)

@@ -115,6 +115,19 @@ async def test_refusals_are_counted_by_tenant(gateway: Gateway) -> None:
     )
 
 
+async def test_requests_that_are_none_are_counted_with_what_is_wrong(make_gateway: MakeGateway) -> None:
+    gateway = await make_gateway(GatewaySettings(max_body_bytes=1000))  # type: ignore[arg-type]
+    for bad in (b"garbage", snappy.compress(b"not a write request"), snappy.compress(bytes(1001))):
+        assert (await gateway.write(bad, X_Scope_OrgID="team-a"))[0] in {400, 413}
+    assert (await gateway.write(good(), X_Scope_OrgID=".."))[0] == 400
+    book = gateway.rejections.book
+    assert book.top(9) == ["team-a"]
+    too_large, malformed = book.report("team-a").reasons
+    assert (too_large.reason, too_large.requests, too_large.samples) == ("body_too_large", 1, 0)
+    assert (malformed.reason, malformed.requests) == ("malformed", 2)
+    assert "malformed write request: offset=" in malformed.examples[0].series
+
+
 async def test_at_most_ten_examples_are_named(gateway: Gateway) -> None:
     status, text = await gateway.write(body(*(({"job": f"j{n}"}, [(NOW_MS, 1.0)]) for n in range(500))))
     assert status == 400
