@@ -18,11 +18,13 @@ has less than four times what is free: one tenant alone gets four fifths of them
 """
 
 import asyncio
+import math
 from collections import deque
 from types import TracebackType
 from typing import Self
 
 from forebay.errors import Retryable
+from gateway.places import Places
 
 _CALM_SECONDS = 1.0
 _SHARE = 4
@@ -49,8 +51,9 @@ class _Waiting:
 class Admission:
     """For one event loop, on which it must be made."""
 
-    def __init__(self, places: int, *, burst_wait: float, standing_wait: float) -> None:
-        self.places = places
+    def __init__(self, places: Places | int, *, burst_wait: float, standing_wait: float) -> None:
+        """As many places as are found to be right, or always so many."""
+        self.places = places if isinstance(places, Places) else Places(places, math.inf, first=places)
         self.waiting = 0
         self.working = 0
         self._burst_wait = burst_wait
@@ -104,7 +107,7 @@ class Admission:
             await one.begun
         except asyncio.CancelledError:
             if not one.begun.cancelled():
-                self._end(tenant)
+                self._end(tenant, self._loop.time(), self.working)
             elif one in self._queues.get(tenant, ()):
                 self._forget(tenant, one)
             raise
@@ -112,7 +115,9 @@ class Admission:
             end.cancel()
         return self._loop.time() - now
 
-    def _end(self, tenant: str) -> None:
+    def _end(self, tenant: str, begun: float, at_work: int) -> None:
+        now = self._loop.time()
+        self.places.ended(now, now - begun, at_work)
         self.working -= 1
         if left := self._working[tenant] - 1:
             self._working[tenant] = left
@@ -152,8 +157,11 @@ class Admission:
         self._start(tenant, one.begin)
 
     def _has_place(self, tenant: str) -> bool:
-        free = self.places - self.working
-        return free > 0 and self._working.get(tenant, 0) < _SHARE * free
+        free = self.places.count - self.working
+        has = free > 0 and self._working.get(tenant, 0) < _SHARE * free
+        if not has:
+            self.places.needed()
+        return has
 
     def _may_wait(self, now: float) -> float:
         if self.waiting and now - self._queued_since > self._burst_wait:
@@ -184,19 +192,23 @@ class Admission:
 class Turn:
     """An `async with` block at work; `waited` is how many seconds it waited before."""
 
-    __slots__ = ("_admission", "_size", "_tenant", "waited")
+    __slots__ = ("_admission", "_at_work", "_begun", "_size", "_tenant", "waited")
 
     def __init__(self, admission: Admission, tenant: str, size: int) -> None:
         self._admission = admission
         self._tenant = tenant
         self._size = size
+        self._begun = 0.0
+        self._at_work = 0
         self.waited = 0.0
 
     async def __aenter__(self) -> Self:
         self.waited = await self._admission._begin(self._tenant, self._size)  # noqa: SLF001 - its other half
+        self._begun = asyncio.get_running_loop().time()
+        self._at_work = self._admission.working
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._admission._end(self._tenant)  # noqa: SLF001 - its other half
+        self._admission._end(self._tenant, self._begun, self._at_work)  # noqa: SLF001 - its other half

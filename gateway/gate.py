@@ -7,6 +7,7 @@ from forebay.errors import Retryable
 from gateway.admission import Admission, Overloaded, Turn
 from gateway.in_flight import GatewayFull
 from gateway.metrics import GatewayMetrics
+from gateway.places import Places
 from gateway.settings import GatewaySettings
 
 _LARGE = 10
@@ -20,12 +21,14 @@ class Gate:
 
     def __init__(self, settings: GatewaySettings, log: LogWriter, metrics: GatewayMetrics) -> None:
         burst, standing = settings.burst_wait.seconds, settings.standing_wait.seconds
-        self._on_loop = Admission(settings.max_concurrent, burst_wait=burst, standing_wait=standing)
+        places = Places(settings.max_concurrent, settings.work_target.seconds)
+        self._on_loop = Admission(places, burst_wait=burst, standing_wait=standing)
         self._on_threads = Admission(settings.threads, burst_wait=_LARGE * burst, standing_wait=_LARGE * standing)
         self._thread_bytes = settings.thread_bytes
         self._log = log
         self._full_at = 0
         self._metrics = metrics
+        metrics.places.set_function(lambda: places.count)
         metrics.waiting.set_function(lambda: self._on_loop.waiting + self._on_threads.waiting)
 
     def check(self, tenant: str, declared: int | None) -> None:

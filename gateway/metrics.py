@@ -113,6 +113,11 @@ class GatewayMetrics:
             "Requests whose body is there and that wait for their turn.",
             registry=registry,
         )
+        self.places = Gauge(
+            "forebay_gateway_places",
+            "How many requests may be at work at a time: fewer while they take longer than gateway.work_target.",
+            registry=registry,
+        )
         refused = Counter(
             "forebay_gateway_overload_refusals_total",
             "Requests answered with 503 because of load, by what was short: turn, memory, log.",

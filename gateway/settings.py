@@ -75,10 +75,14 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bodies that decompress to more are worked on beside the event loop, so that other requests go on."""
     threads: int = 2
     max_concurrent: int = 256
-    """Requests at work at a time, most of them waiting for the log; bodies over thread_bytes are not counted."""
+    """Requests at work at a time at most, nearly all of them waiting for the log; bodies over thread_bytes are not
+    counted."""
+    work_target: Duration = Duration(25)
+    """How long work on a request, the log's part included, should take; there are fewer places while it takes longer.
+    Twice the least that was seen within a minute, where that is more."""
     burst_wait: Duration = Duration(250)
     """How long a request may wait for its turn; longer is 503."""
-    standing_wait: Duration = Duration(25)
+    standing_wait: Duration = Duration(10)
     """The same once requests have been waiting for burst_wait without a break: overload, which no waiting cures."""
     relabel_memory: Size = Size.parse("64MiB")
     """For what the regexes of relabel rules said about values, so that they are not asked again."""
@@ -94,6 +98,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 self.max_concurrent,
                 self.standing_wait,
                 self.relabel_memory,
+                self.work_target,
             )
             <= 0
         ):
