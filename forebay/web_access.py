@@ -18,13 +18,20 @@ from prometheus_client import CollectorRegistry, Counter
 from forebay.bearer import Tokens, load_tokens
 from forebay.clock import Clock
 from forebay.passwords import Passwords, PasswordsBusy
+from forebay.rejections_page import PAGE as REJECTIONS_PAGE
 from forebay.settings import Settings
 from forebay.strict_yaml import SettingsError
 from forebay.tls import alternative_names, make_context, subject_of, subject_values, tls_files
 from forebay.web_config import WebConfig, load_web_config
+from gateway.app import PATHS as WRITE_PATHS
+from gateway.otlp.handler import PATH as OTLP_PATH
 from gateway.principal import ANY, PRINCIPAL, Grant, Principal
+from gateway.rejections_api import PATH as REJECTIONS_PATH
+from query.remote_read import PATH as READ_PATH
 
-REFUSALS: Final = ("malformed", "unauthorized", "busy", "rate")
+REFUSALS: Final = ("malformed", "unauthorized", "forbidden", "busy", "rate")
+TENANT_PATHS: Final = {*WRITE_PATHS, OTLP_PATH, READ_PATH, REJECTIONS_PATH, REJECTIONS_PAGE, "/-/healthy", "/-/ready"}
+"""What is there for who may speak for some tenants only. All else tells of all of them, and is for operators."""
 _FIELDS = {"commonName": "commonName", "organization": "organizationName"} | {
     "organizationalUnit": "organizationalUnitName"
 }
@@ -37,7 +44,7 @@ class AccessMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         refused = Counter(
             "forebay_web_refused_requests_total",
-            "Requests refused before they reached a handler: 400, 401, 503 while too many passwords wait, 429.",
+            "Requests refused before they reached a handler: 400, 401, 403, 503 while too many passwords wait, 429.",
             ["reason"],
             registry=registry,
         )
@@ -147,7 +154,11 @@ class WebAccess:
             ways = (("Basic", rules.config.users), ("Bearer", rules.tokens))
             challenge = ", ".join(f'{way} realm="forebay"' for way, known in ways if known)
             return web.Response(status=401, text="unauthorized\n", headers={"WWW-Authenticate": challenge})
-        request[PRINCIPAL] = self._with_certificate(principal, request)
+        request[PRINCIPAL] = principal = self._with_certificate(principal, request)
+        path = request.path
+        if not principal.allows_all and path not in TENANT_PATHS and path not in self._settings.auth.open_paths:
+            self._metrics.refused["forbidden"].inc()
+            return web.Response(status=403, text="this is for operators, who may speak for every tenant\n")
         return await handler(request)
 
     async def _login(self, rules: _Rules, request: web.Request) -> Principal | None:

@@ -28,6 +28,7 @@ from wire.remote_read import (
 )
 from wire.snappy import compress, decompress
 
+PATH = "/api/v1/read"
 _HEADERS = {
     "Content-Type": "application/x-protobuf",
     "Content-Encoding": "snappy",
@@ -56,7 +57,7 @@ class RemoteRead:
         self._turns = asyncio.Semaphore(settings.max_concurrent)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/api/v1/read", self.handle)]
+        return [web.post(PATH, self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
         """400 for what will never be right, 503 for what may be soon."""

@@ -26,6 +26,9 @@ from gateway.tenant import TenantReader
 from tests.bucket.certificates import Certificate
 from tests.peers.process import free_port
 
+WHO = "/api/v1/write"
+"""Answers GET with who asks; it must be a path for tenants."""
+
 
 def hashed(password: str, cost: int = 4) -> str:
     return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(cost)).decode()
@@ -60,7 +63,7 @@ class Guarded:
 
     async def ask(
         self,
-        path: str = "/who",
+        path: str = WHO,
         *,
         login: tuple[str, str] | str | None = None,
         tenant: str = "",
@@ -113,7 +116,7 @@ async def guarded(directory: Path, settings: dict[str, Any], **files: Any) -> As
             return web.json_response(named | {"tenant": tenant})
 
         app = make_app(registry, Readiness(), Alone())
-        app.router.add_get("/who", who)
+        app.router.add_get(WHO, who)
         server = WebServer(app, chosen.web, "", get_logger("web"), access=access)
         await server.start()
         stack.push_async_callback(server.stop)

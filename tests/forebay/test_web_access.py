@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from forebay.strict_yaml import SettingsError
-from tests.forebay.access import guarded, hashed
+from tests.forebay.access import WHO, guarded, hashed
 
 USERS = {"basic_auth_users": {"alice": hashed("wonder:land"), "bob": hashed("builder"), "zoë": hashed("ü" * 50)}}
 TOKEN = "t0ken-of-team-a"
@@ -77,7 +77,7 @@ async def test_credentials_that_are_none_are_401(tmp_path: Path, header: str) ->
 
 async def test_paths_that_are_open_need_no_login(tmp_path: Path) -> None:
     async with guarded(tmp_path, {"auth": {"open_paths": ["/-/ready"]}}, web=USERS) as server:
-        statuses = [(await server.ask(path)).status for path in ("/-/ready", "/-/healthy", "/metrics", "/who", "/none")]
+        statuses = [(await server.ask(path)).status for path in ("/-/ready", "/-/healthy", "/metrics", WHO, "/none")]
         assert statuses == [200, 401, 401, 401, 401]
 
 
@@ -106,6 +106,17 @@ async def test_a_user_speaks_for_its_tenants(
             assert answer.status == 403
         else:
             assert answer.who["tenant"] == tenant
+
+
+async def test_who_speaks_for_some_tenants_is_no_operator(tmp_path: Path) -> None:
+    settings = {"tenancy": {"users": {"alice": ["a"], "bob": "*", "zoë": ["z", "*"]}}}
+    async with guarded(tmp_path, settings | {"auth": {"open_paths": ["/-/ready"]}}, web=USERS) as server:
+        for path, status in ((WHO, 200), ("/-/ready", 200), ("/-/healthy", 200), ("/metrics", 403), ("/none", 403)):
+            assert (await server.ask(path, login=("alice", "wonder:land"))).status == status
+        for login in (("bob", "builder"), ("zoë", "ü" * 50)):
+            assert (await server.ask("/metrics", login=login)).status == 200
+            assert (await server.ask("/none", login=login)).status == 404
+        assert server.refused("forbidden") == 2
 
 
 async def test_a_token_names_its_tenants(tmp_path: Path) -> None:
