@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from broker.log import LogWriter
 from forebay.clock import Clock
 from forebay.errors import Fatal
+from gateway.division import Division
 from gateway.gate import Gate
 from gateway.in_flight import InFlight
 from gateway.intake import Intake
@@ -66,7 +67,8 @@ def add_gateway(
         backlog_bytes=log.backlog_bytes,
         partitions=lambda: log.partitions,
     )
-    intake = Intake(log, clock, policies=policies, settings=settings, metrics=metrics, logger=logger)
+    division = Division(tenancy.split_label, 2 * settings.max_body_bytes) if tenancy.split_label else None
+    intake = Intake(log, clock, policies=policies, settings=settings, metrics=metrics, logger=logger, division=division)
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")
     tenants, gate = TenantReader(tenancy), Gate(settings, log, metrics)
     handler = WriteHandler(

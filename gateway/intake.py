@@ -1,23 +1,30 @@
 """From a decompressed body to durable records: what every way in (HTTP, the process' own metrics) goes through."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.record import Replica, new_headers
 from forebay.clock import Clock
 from forebay.errors import Forbidden, InvalidData, Retryable
+from gateway.division import Division, beyond
 from gateway.limits import LimitSettings
 from gateway.live_trial import LiveTrial, Shown
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Policies, TenantPolicy
-from gateway.rate import Rates
+from gateway.principal import ANONYMOUS
+from gateway.rate import RateLimited, Rates
 from gateway.reasons import BODY_TOO_LARGE, MALFORMED, REQUEST_TOO_LARGE
 from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings
 from gateway.tenant_state import TenantStates
+from gateway.token_bucket import TokenBucket
 from wire.snappy import BodyTooLarge
 from wire.write_request import Routed
+
+_Paid = tuple[str, Routed, TokenBucket | None]
+"""A tenant, what is stored for it, and the bucket that has paid."""
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -39,10 +46,12 @@ class Intake:
         settings: GatewaySettings,
         metrics: GatewayMetrics,
         logger: "FilteringBoundLogger",
+        division: Division | None = None,
     ) -> None:
         self.log = log
         self._clock = clock
         self._policies = policies
+        self._division = division
         self.tenants = TenantStates()
         self.trial = LiveTrial(clock)
         self.rejections = Rejections(clock, metrics, logger)
@@ -50,6 +59,11 @@ class Intake:
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
+
+    @property
+    def copies(self) -> int:
+        """How many times a body is in memory meanwhile: itself, the records made of it, and its parts."""
+        return 2 if self._division is None else 3
 
     def limits(self, tenant: str) -> LimitSettings:
         """Those in force for a tenant."""
@@ -62,7 +76,8 @@ class Intake:
             RateLimited: nothing of it would be stored.
             BodyTooLarge: as `check_size`.
         """
-        self._rates.check(self._policy(tenant))
+        if self._division is None:  # else nobody knows yet whose the series are
+            self._rates.check(self._policy(tenant))
         if size is not None:
             self.check_size(tenant, size)
 
@@ -85,43 +100,87 @@ class Intake:
         reason = BODY_TOO_LARGE if isinstance(error, BodyTooLarge) else MALFORMED
         self.rejections.note_request(tenant, reason, problem=error.args[0])
 
-    def route(self, tenant: str, body: bytes | bytearray | memoryview, *, message: int = 1) -> Routed:
-        """Walks a body of remote-write 1.0 or, as `message` 2, 2.0, without the GIL. Raises InvalidData at others."""
+    def route(
+        self,
+        tenant: str,
+        body: bytes | bytearray | memoryview,
+        *,
+        message: int = 1,
+        allows: Callable[[str], bool] = ANONYMOUS.allows,
+    ) -> Routed:
+        """Walks a body of remote-write 1.0 or, as `message` 2, 2.0, without the GIL.
+
+        Where a label names the tenants of series, only those that the sender `allows` are taken.
+
+        Raises:
+            InvalidData: it is no such body.
+        """
         now = self._clock.now_ms()
-        self.trial.show(Shown(tenant, body, now, message))
-        return self._policy(tenant).route(body, now, message)
+
+        def of_one(tenant: str, body: bytes | bytearray | memoryview) -> Routed:
+            self.trial.show(Shown(tenant, body, now, message))
+            return self._policy(tenant).route(body, now, message)
+
+        if self._division is None:
+            return of_one(tenant, body)
+        return self._division.route(tenant, body, message, allows, of_one)
 
     async def append(self, tenant: str, routed: Routed) -> None:
         """The good series are durable in every partition when it returns; what was refused is counted then, too.
 
         Raises:
-            RateLimited: nothing of it is stored.
+            RateLimited: nothing of the tenant that it names is stored; what there is of others is.
             LogFull, LogUnavailable: the whole request must be sent again.
             LogCorrupt: the log cannot go on.
         """
-        metrics = self._metrics
-        samples = routed.samples + routed.histograms
-        paid = self._rates.take(self._policy(tenant), samples)
-        if routed.records:
-            key, headers = tenant.encode(), self._headers
-            named = {number: new_headers(Replica(*replica)) for number, replica in routed.replicas.items()}
-            records = [
-                NewRecord(partition, key, value, named.get(number, headers))
-                for number, (partition, value) in enumerate(routed.records)
-            ]
+        paid, limited = self._pay(routed.parts or ((tenant, routed),))
+        if limited is not None and not paid:
+            raise limited
+        records = [record for tenant, part, _ in paid for record in self._records(tenant, part)]
+        if records:
             started = self._clock.monotonic()
             try:
                 await self._confirmed(records)
             except Retryable:
-                if paid:
-                    paid.give_back(samples)  # they come again, and are paid for then
+                for _, part, bucket in paid:
+                    if bucket is not None:
+                        bucket.give_back(_samples(part))  # they come again, and are paid for then
                 raise
-            metrics.append_seconds.observe(self._clock.monotonic() - started)
-            metrics.records.inc(len(records))
-            metrics.record_bytes.inc(sum(len(value) for _, value in routed.records))
+            self._metrics.append_seconds.observe(self._clock.monotonic() - started)
+            self._metrics.records.inc(len(records))
+            self._metrics.record_bytes.inc(sum(len(record.value) for record in records))
+        for owner, part, _ in paid:
+            self._count(owner, part)
+        if routed.parts:
+            self.rejections.note(tenant, beyond(routed))
+        if limited is not None:
+            raise limited
+
+    def _pay(self, parts: Sequence[tuple[str, Routed]]) -> tuple[list[_Paid], RateLimited | None]:
+        """The parts that may be stored, and why others may not."""
+        paid: list[_Paid] = []
+        limited = None
+        for tenant, part in parts:
+            try:
+                paid.append((tenant, part, self._rates.take(self._policy(tenant), _samples(part))))
+            except RateLimited as error:
+                limited = error
+        return paid, limited
+
+    def _records(self, tenant: str, routed: Routed) -> list[NewRecord]:
+        key, headers = tenant.encode(), self._headers
+        named = {number: new_headers(Replica(*replica)) for number, replica in routed.replicas.items()}
+        return [
+            NewRecord(partition, key, value, named.get(number, headers))
+            for number, (partition, value) in enumerate(routed.records)
+        ]
+
+    def _count(self, tenant: str, routed: Routed) -> None:
+        """Of one tenant, once it is durable."""
+        metrics = self._metrics
         state = self.tenants.of(tenant)
         state.last_ms = self._clock.now_ms()
-        state.samples += samples
+        state.samples += _samples(routed)
         metrics.series.inc(routed.series)
         metrics.floats.inc(routed.samples)
         if routed.histograms:
@@ -148,3 +207,7 @@ class Intake:
 
     def _policy(self, tenant: str) -> TenantPolicy:
         return self._policies.of(tenant, self.log.partitions)
+
+
+def _samples(routed: Routed) -> int:
+    return routed.samples + routed.histograms

@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from gateway.otlp.untranslatable import REASONS as OTLP_REASONS
+from wire.tenant_split import SPLIT_REASONS
 from wire.write_request import REASONS
 
 RATE_LIMITED = "rate_limited"
@@ -13,7 +14,18 @@ BODY_TOO_LARGE = "body_too_large"
 """A whole request, answered with 413: it is above what the gateway takes of anybody."""
 MALFORMED = "malformed"
 """A whole request, answered with 400: its body is none."""
-GATEWAY_REASONS = (*REASONS, *OTLP_REASONS, RATE_LIMITED, REQUEST_TOO_LARGE, BODY_TOO_LARGE, MALFORMED)
+TENANT_FORBIDDEN = "tenant_forbidden"
+"""Series that name a tenant which their sender may not speak for."""
+GATEWAY_REASONS = (
+    *REASONS,
+    *OTLP_REASONS,
+    *SPLIT_REASONS,
+    TENANT_FORBIDDEN,
+    RATE_LIMITED,
+    REQUEST_TOO_LARGE,
+    BODY_TOO_LARGE,
+    MALFORMED,
+)
 """Everything that a gateway refuses samples for."""
 
 
@@ -54,6 +66,9 @@ ADVICE: Final[dict[str, Advice]] = {
     "unsupported_temporality": Advice("", "send cumulative data, or set otlp.native_delta_ingestion"),
     BODY_TOO_LARGE: Advice("", "lower max_samples_per_send of the sender, or raise gateway.max_body_bytes"),
     MALFORMED: Advice("", "repair the sender, or what changes bodies on their way; the example says what is wrong"),
+    "invalid_tenant": Advice("", "repair the label that names the tenant (tenancy.split_label)"),
+    "too_many_tenants": Advice("", "send series of at most 1000 tenants in one request"),
+    TENANT_FORBIDDEN: Advice("", "let the sender speak for the tenant, or leave the label out"),
     # judged after the ack, by consumers
     "too_many_windows": Advice("max_age", "send old samples in order of time, so that fewer windows are open at once"),
     "duplicate_timestamp": Advice(

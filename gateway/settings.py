@@ -16,6 +16,8 @@ class TenancySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of requests that name none; empty refuses them."""
     label: str = "tenant_id"
     """External label of a block that holds its tenant."""
+    split_label: str = ""
+    """Label of a series that names its tenant, stronger than the request's, and is taken off; empty: none does."""
     users: Literal["*", "self"] | dict[str, Literal["*"] | tuple[str, ...]] = "*"
     """Tenants that a basic-auth user may speak for: any; the one of the user's own name; or those of this table, the
     first of which is meant where a request names none. Who is not in the table speaks for none."""
@@ -27,6 +29,8 @@ class TenancySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("headers must not hold an empty name")
         if not self.label:
             raise ValueError("label must not be empty")
+        if self.split_label == "__name__":
+            raise ValueError("split_label must not be __name__")
 
 
 class HaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

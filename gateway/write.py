@@ -22,6 +22,7 @@ from gateway.in_flight import InFlight, Reservation
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.negotiation import REMOTE_WRITE_2, negotiate
+from gateway.principal import principal_of
 from gateway.refusal import refusal_of
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
@@ -84,7 +85,7 @@ class WriteHandler:
     async def _write(self, request: web.Request, protocol: str, reservation: Reservation) -> web.Response:
         settings = self._settings
         message = 2 if protocol == REMOTE_WRITE_2 else 1
-        tenant = self._tenants.read(request)
+        tenant, allows = self._tenants.read(request), principal_of(request).allows
         reservation.belongs_to(tenant)
         declared = request.content_length
         self._intake.check(tenant, declared)
@@ -95,19 +96,19 @@ class WriteHandler:
             self._intake.check_size(tenant, len(compressed))
         size = decompressed_size(compressed, settings.max_body_bytes)
         self._metrics.body_bytes.observe(size)
-        reservation.take(2 * size)  # the decompressed body, and the records made of it
+        reservation.take(self._intake.copies * size)
         turn = self._gate.turn(tenant, size)
         if self._gate.beside_loop(size):
             async with turn:
                 work = asyncio.get_running_loop().run_in_executor(
-                    self._executor, self._route, tenant, compressed, message
+                    self._executor, self._route, tenant, compressed, message, allows
                 )
                 routed = await work
             self._take_grown(routed, size, reservation)
             await self._intake.append(tenant, routed)
         else:
             async with turn:
-                routed = self._route(tenant, compressed, message)
+                routed = self._route(tenant, compressed, message, allows)
                 self._take_grown(routed, size, reservation)
                 await self._intake.append(tenant, routed)
         self._metrics.wait_seconds.observe(turn.waited)
@@ -117,8 +118,9 @@ class WriteHandler:
             return web.Response(status=400, text=text, headers=headers)
         return web.Response(status=_NO_CONTENT, headers=headers)
 
-    def _route(self, tenant: str, compressed: bytes, message: int) -> Routed:
-        return self._intake.route(tenant, decompress(compressed, self._settings.max_body_bytes), message=message)
+    def _route(self, tenant: str, compressed: bytes, message: int, allows: Callable[[str], bool]) -> Routed:
+        body = decompress(compressed, self._settings.max_body_bytes)
+        return self._intake.route(tenant, body, message=message, allows=allows)
 
     @staticmethod
     def _take_grown(routed: Routed, size: int, reservation: Reservation) -> None:

@@ -43,6 +43,8 @@ class Routed(NamedTuple):
     dropped_exemplars: int = 0
     shadowed: dict[str, int] = ...
     """As `rejected`, of limits that only count."""
+    parts: tuple[tuple[str, Routed], ...] = ()
+    """By tenant, of a request that was divided: what is to be appended, while all else here are sums. No router's."""
 
 REASONS: tuple[str, ...]
 """Every reason that `rejected` may name."""

@@ -89,6 +89,7 @@ class Routed(NamedTuple):
     dropped_histograms: int = 0
     dropped_exemplars: int = 0
     shadowed: dict = {}
+    parts: tuple = ()
 
 
 cdef list write_records(Walk* w):

@@ -11,7 +11,7 @@ What could not be stored is named in the answer, as partial success, after the r
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -28,6 +28,7 @@ from gateway.otlp.export import Export
 from gateway.otlp.negotiation import JSON, Form, negotiate
 from gateway.otlp.settings import OtlpSettings
 from gateway.otlp.translation import Translation
+from gateway.principal import Principal, principal_of
 from gateway.refusal import refusal_of
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
@@ -97,6 +98,7 @@ class OtlpHandler:
         settings = self._settings
         form = negotiate(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
         tenant = self._tenants.read(request)
+        sender = _Sender(tenant, principal_of(request))
         reservation.belongs_to(tenant)
         declared = request.content_length
         self._intake.check(tenant, declared)
@@ -110,7 +112,7 @@ class OtlpHandler:
         beside = self._gate.beside_loop(work)
         run = self._beside_loop if beside else _at_once
         async with self._gate.turn(tenant, work) as turn:
-            export = await self._begun(tenant, form, body, reservation, run)
+            export = await self._begun(sender, form, body, reservation, run)
             routed = await run(export.next)
             if not beside:
                 await self._append(tenant, export, routed, run)
@@ -126,19 +128,21 @@ class OtlpHandler:
             raise too_large(size, limit)
         return size
 
-    async def _begun(self, tenant: str, form: Form, body: bytes, reservation: Reservation, run: "_Run") -> Export:
+    async def _begun(self, sender: "_Sender", form: Form, body: bytes, reservation: Reservation, run: "_Run") -> Export:
         if form.is_gzip:
             body = await self._inflated(body, reservation, run)
         self._metrics.body_bytes.observe(len(body))
         needed = await run(lambda: decoded_size(body, form))
         if needed > self._max_decoded:
             raise too_much(needed, self._max_decoded)
-        reservation.take(needed + 2 * len(body))  # as objects, and as the records made of them
-        now, limits = self._clock.now_ms(), self._intake.limits(tenant)
+        reservation.take(needed + self._intake.copies * len(body))  # as objects, and as the records made of them
+        now, limits = self._clock.now_ms(), self._intake.limits(sender.tenant)
         translation = Translation(self._otlp, now - limits.max_age, now + limits.max_future, REQUEST_BYTES)
-        return await run(
-            lambda: Export(decode(body, form), translation, lambda part: self._intake.route(tenant, part, message=2))
-        )
+
+        def route(part: bytes) -> Routed:
+            return self._intake.route(sender.tenant, part, message=2, allows=sender.principal.allows)
+
+        return await run(lambda: Export(decode(body, form), translation, route))
 
     async def _inflated(self, body: bytes, reservation: Reservation, run: "_Run") -> bytes:
         claimed, limit = claimed_size(body), self._settings.max_body_bytes
@@ -158,6 +162,11 @@ class OtlpHandler:
 
     async def _beside_loop(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+class _Sender(NamedTuple):
+    tenant: str
+    principal: Principal
 
 
 class _Run(Protocol):

@@ -8,6 +8,7 @@ import pytest
 import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 
 from broker.log import LogWriter
@@ -18,6 +19,7 @@ from gateway.in_flight import InFlight
 from gateway.limits import LimitSettings
 from gateway.otlp.settings import OtlpSettings
 from gateway.policy import Policies
+from gateway.principal import ANONYMOUS, PRINCIPAL, Principal
 from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings, HaSettings, TenancySettings
 from tests.gateway.fake_log import FakeLog
@@ -55,6 +57,15 @@ class Server(TestServer):
         return web.AppRunner(self.app, **SERVER_OPTIONS)
 
 
+def authenticated_as(principal: Principal) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[PRINCIPAL] = principal
+        return await handler(request)
+
+    return middleware
+
+
 MakeGateway = Callable[..., Awaitable[Gateway]]
 
 
@@ -75,16 +86,18 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
             otlp: OtlpSettings | None = None,
             ha: HaSettings | None = None,
             writer: LogWriter | None = None,
+            policies: Policies | None = None,
+            principal: Principal = ANONYMOUS,
         ) -> Gateway:
             registry = CollectorRegistry(auto_describe=True)
-            app = web.Application()
+            app = web.Application(middlewares=[authenticated_as(principal)])
             stopped: list[Fatal] = []
             writer = log if writer is None else writer
             add_gateway(
                 app,
                 writer,
                 settings=settings or GatewaySettings(),
-                policies=Policies(limits or LimitSettings(), ha or HaSettings(), writer.partitions),
+                policies=policies or Policies(limits or LimitSettings(), ha or HaSettings(), writer.partitions),
                 tenancy=tenancy or TenancySettings(),
                 otlp=otlp or OtlpSettings(),
                 clock=clock,
