@@ -16,7 +16,8 @@ from wire.series_set cimport (
 from wire.walk cimport EXEMPLARS, HISTOGRAMS, LABELS, NO_MEMORY, NotedSeries, SAMPLES, Walk
 
 cdef enum:
-    AHEAD = 12
+    AHEAD = 16
+    REFUSED = 0x80000000u   # a plan has less entries than that: its bytes are that many at most
 
 cdef struct Mark:
     uint64_t accepted[5]
@@ -41,7 +42,8 @@ cdef inline int note_series(Walk* w, Cursor entry, const Mark* mark) noexcept no
     w.noted = noted
     noted += w.noted_count
     noted.hash = w.hash
-    noted.entry = entry
+    noted.offset = <uint32_t>(entry.p - w.body)
+    noted.size = <uint32_t>(entry.end - entry.p)
     noted.first = <uint32_t>mark.entries
     noted.samples = <uint32_t>(w.accepted[SAMPLES] - before[SAMPLES])
     noted.histograms = <uint32_t>(w.accepted[HISTOGRAMS] - before[HISTOGRAMS])
@@ -51,9 +53,9 @@ cdef inline int note_series(Walk* w, Cursor entry, const Mark* mark) noexcept no
 
 cdef inline void _take_back(Walk* w, size_t number) noexcept nogil:
     cdef const NotedSeries* noted = w.noted + number
-    cdef size_t end = w.noted[number + 1].first if number + 1 < w.noted_count else w.plan.count
+    cdef size_t end = w.noted[number + 1].first & ~REFUSED if number + 1 < w.noted_count else w.plan.count
     cdef size_t i
-    for i in range(noted.first, end):
+    for i in range(noted.first & ~REFUSED, end):
         if not w.plan.entries[i].place & IS_METADATA:
             plan_drop(&w.plan, i)
     w.accepted[LABELS] -= 1
@@ -67,6 +69,7 @@ cdef inline void check_active(Walk* w) noexcept nogil:
     cdef uint64_t refused = 0
     cdef const NotedSeries* noted
     cdef uint64_t samples
+    cdef Cursor entry
     cdef size_t i
     if active == NULL:
         return
@@ -74,20 +77,23 @@ cdef inline void check_active(Walk* w) noexcept nogil:
     for i in range(w.noted_count):
         if i + AHEAD < w.noted_count:
             active_prefetch(active, w.noted[i + AHEAD].hash)
-        w.noted[i].refused = active_admit(active, w.noted[i].hash) == SERIES_REFUSED
-        refused += w.noted[i].refused
+        if active_admit(active, w.noted[i].hash) == SERIES_REFUSED:
+            w.noted[i].first |= REFUSED
+            refused += 1
     pthread_mutex_unlock(&active.mutex)
     if refused == 0:
         return
     for i in range(w.noted_count):
         noted = w.noted + i
-        if not noted.refused:
+        if not noted.first & REFUSED:
             continue
         samples = noted.samples + noted.histograms
         if samples == 0:
             samples = 1
         if overlook(&w.refusals, ACTIVE_SERIES, samples):
             continue
-        refuse(&w.refusals, ACTIVE_SERIES, samples, noted.entry, NULL, False)
+        entry.p = w.body + noted.offset
+        entry.end = entry.p + noted.size
+        refuse(&w.refusals, ACTIVE_SERIES, samples, entry, NULL, False)
         _take_back(w, i)
     plan_remove_dropped(&w.plan)

@@ -2,7 +2,6 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from wire.cursor cimport Cursor
 from wire.label_set cimport LabelSet
 from wire.limits cimport Limits
 from wire.metadata_set cimport MetadataSet
@@ -29,12 +28,12 @@ cdef enum:
 
 cdef struct NotedSeries:
     uint64_t hash
-    Cursor entry             # in the body
-    uint32_t first           # of its entries in the plan
+    uint32_t offset          # of its entry in the body
+    uint32_t size
+    uint32_t first           # of its entries in the plan; with the highest bit, it was refused
     uint32_t samples
     uint32_t histograms
     uint32_t exemplars
-    bint refused
 
 cdef struct Walk:
     const uint8_t* body
