@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from wire.arena cimport Arena, arena_take
+from wire.automaton_walk cimport ENDS, automaton_finds, automaton_matches
 from wire.canonical cimport LabelPair
 from wire.label_builder cimport (
     Builder, MAX_BUILT, NOWHERE, builder_begin, builder_find, builder_finish, builder_get, builder_put, builder_set,
@@ -12,8 +13,8 @@ from wire.label_builder cimport (
 from wire.md5 cimport md5_last_half
 from wire.relabel_memo cimport Memo, MemoEntry, Text, memo_find, memo_hash, memo_turn
 from wire.relabel_rules cimport (
-    Branch, DROP, DROP_EQUAL, HASH_MOD, KEEP, KEEP_EQUAL, LABEL_DROP, LABEL_KEEP, LABEL_MAP, LOWERCASE, REPLACE, Rule,
-    Rules, Template, UPPERCASE, expand, simple_match
+    DROP, DROP_EQUAL, HASH_MOD, KEEP, KEEP_EQUAL, LABEL_DROP, LABEL_KEEP, LABEL_MAP, LOWERCASE, REPLACE, Rule,
+    Groups, Rules, Template, UPPERCASE, expand, simple_match
 )
 from wire.utf8 cimport is_ascii
 
@@ -24,19 +25,28 @@ cdef enum:
     TOO_MANY = 3          # on the way: more than MAX_BUILT
     RELABEL_NO_MEMORY = -2
 
+    RECENT_BYTES = 60
+
+cdef struct Recent:
+    uint32_t size              # 0: there is none
+    bint matched
+    uint8_t value[RECENT_BYTES]
+    int32_t ends[ENDS]
+
 cdef struct Relabeler:
     # One call's use of the rules.
     const Rules* rules
     void* owner                # the RelabelRules, which must outlive it
     Memo* memo
     void* box                  # the MemoBox that holds it
-    const MemoEntry** last     # by rule: what its last value came to
+    const MemoEntry** last     # by rule: what its last value came to in the memo
+    Recent* recent             # and in its automaton
     Builder builder
 
 cdef struct Match:
     bint matched
-    const Branch* branch       # of a simple pattern
-    const MemoEntry* known     # of any other
+    Groups groups
+    const MemoEntry* known     # what RE2 said; it has expanded templates, too
 
 cdef const MemoEntry* resolve(void* owner, Memo* memo, uint32_t rule, Text value) noexcept with gil
 
@@ -54,6 +64,8 @@ cdef class RelabelRules:
     cdef Template template(self, parts) except *
     cdef object make_branches(self, Rule* made, found)
     cdef object make_exact(self, Rule* made, uint32_t count)
+    cdef object make_automaton(self, Rule* made, automaton)
+    cdef const uint8_t* buffer(self, data) except NULL
     cdef int begin(self, Relabeler* r) except -1
     cdef object end(self, Relabeler* r)
 
@@ -75,6 +87,9 @@ cdef inline int recall(Relabeler* r, const Rule* rule, Text value, Match* out) n
     cdef const MemoEntry* known = r.last[rule.number]
     # Series of one target follow each other, and share most values.
     if known == NULL or known.value.size != value.size or memcmp(known.value.data, value.data, value.size):
+        if rule.automaton.width and not automaton_matches(&rule.automaton, value):
+            out.matched = False
+            return 0
         known = memo_find(r.memo, memo_hash(rule.number, value), rule.number, value)
         if known == NULL:
             known = resolve(r.owner, r.memo, rule.number, value)
@@ -82,16 +97,35 @@ cdef inline int recall(Relabeler* r, const Rule* rule, Text value, Match* out) n
                 return -1
         r.last[rule.number] = known
     out.known = known
-    out.branch = NULL
     out.matched = known.matched
     return 0
 
+cdef inline void walk_value(Relabeler* r, const Rule* rule, Text value, Match* out) noexcept nogil:
+    """What the rule's automaton says, or said of the same value just before."""
+    cdef Recent* recent = &r.recent[rule.number]
+    if recent.size == 0 or recent.size != value.size or memcmp(recent.value, value.data, value.size):
+        if rule.automaton.marks != NULL:
+            recent.matched = automaton_finds(&rule.automaton, value, recent.ends)
+        else:
+            recent.matched = automaton_matches(&rule.automaton, value)
+        recent.size = 0
+        if value.size <= RECENT_BYTES:
+            recent.size = value.size
+            memcpy(recent.value, value.data, value.size)
+    out.matched = recent.matched
+    out.groups.ends = recent.ends
+
 cdef inline int match(Relabeler* r, const Rule* rule, Text value, Match* out) noexcept nogil:
+    out.groups.branch = NULL
+    out.groups.ends = NULL
+    out.known = NULL
     if rule.by_regex:
         return recall(r, rule, value, out)
-    out.known = NULL
-    out.branch = simple_match(rule, value)
-    out.matched = out.branch != NULL
+    if rule.automaton.width:
+        walk_value(r, rule, value, out)
+        return 0
+    out.groups.branch = simple_match(rule, value)
+    out.matched = out.groups.branch != NULL
     return 0
 
 cdef inline int joined(Relabeler* r, const Rule* rule, Text* out) noexcept nogil:
@@ -134,13 +168,13 @@ cdef inline int replace(Relabeler* r, const Rule* rule, Text value) noexcept nog
         return 0
     if rule.by_regex:
         result = m.known.result
-    elif expand(&r.builder.texts, &rule.replacement, value, m.branch, &result) < 0:
+    elif expand(&r.builder.texts, &rule.replacement, value, &m.groups, &result) < 0:
         return -1
     if slot != NOWHERE:
         return builder_set(&r.builder, r.rules.slots.names[slot], slot, result)
     if rule.by_regex:
         target = m.known.target
-    elif expand(&r.builder.texts, &rule.target_template, value, m.branch, &target) < 0:
+    elif expand(&r.builder.texts, &rule.target_template, value, &m.groups, &target) < 0:
         return -1
     if target.size == 0:
         return 0
@@ -192,6 +226,11 @@ cdef inline int each_label(Relabeler* r, const Rule* rule) noexcept nogil:
     cdef uint32_t i
     cdef Text name, value, target
     cdef Match m
+    if rule.drop_count:
+        for i in range(rule.drop_count):
+            if b.at[rule.drops[i]] != NOWHERE:
+                builder_take_out(b, b.at[rule.drops[i]])
+        return 0
     # Setting labels overwrites values that are still to be copied, so labelmap reads a copy.
     before = b.pairs
     if rule.action == LABEL_MAP:
@@ -216,7 +255,7 @@ cdef inline int each_label(Relabeler* r, const Rule* rule) noexcept nogil:
         value.size = before[i].value_size
         if rule.by_regex:
             target = m.known.result
-        elif expand(&b.texts, &rule.replacement, name, m.branch, &target) < 0:
+        elif expand(&b.texts, &rule.replacement, name, &m.groups, &target) < 0:
             return -1
         if builder_set(b, target, slot_of(&r.rules.slots, target.data, target.size), value) < 0:
             return -1

@@ -2,7 +2,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -12,11 +12,13 @@ from wire.label_builder cimport NOWHERE, SLOT_KEYS, builder_free, builder_put, s
 from wire.murmur3 cimport murmur3_x64_128
 from wire.relabel_memo cimport Memo, MemoEntry, Text, memo_add, memo_bytes, memo_free, memo_hash
 from wire.relabel_rules cimport (
-    Branch, EXACT, HASH_MOD, LABEL_DROP, LABEL_KEEP, LOWERCASE, NO_GROUP, Part, REPLACE, Rule, Span, Template, UPPERCASE
+    Branch, DROP, EXACT, KEEP, LABEL_DROP, LABEL_KEEP, LABEL_MAP, LOWERCASE, NO_GROUP, Part, REPLACE, Rule, Span, Template,
+    UPPERCASE
 )
 
 from collections import OrderedDict
 
+from wire.automaton import finder, matcher
 from wire.letter_case import lowercase, uppercase
 from wire.relabel_regex import AnchoredRegex, branches
 from wire.relabel_template import parse_template
@@ -26,7 +28,10 @@ ACTIONS = (
     "uppercase",
 )
 
+MATCHING = (REPLACE, KEEP, DROP, LABEL_MAP, LABEL_DROP, LABEL_KEEP)
+
 cdef enum:
+    MAX_DROPS = 32   # words of a labeldrop, up to which each has a slot
     HASHED_FROM = 8  # exact alternatives, from which on a hash is faster than trying them one by one
 
 
@@ -41,8 +46,21 @@ class _Spec:
         self.target = parse_template(rule.target_label, regex.names) if is_template else None
         self.replacement = parse_template(rule.replacement, regex.names)
         captures = any(isinstance(part, int) and part for part in [*(self.target or ()), *self.replacement])
-        self.branches = branches(rule.regex, captures=captures)
-        self.regex = regex if self.branches is None else None
+        self.branches, self.automaton, self.regex = [], None, None
+        if self.action in MATCHING:
+            self.branches = branches(rule.regex, captures=captures)
+        if self.branches is None:
+            self.automaton = (finder(rule.regex) if captures else None) or matcher(rule.regex)
+            # Not asked where the kernel can say all that there is to be said.
+            if self.automaton is None or captures > bool(self.automaton.marks):
+                self.regex = regex
+
+    def drops(self):
+        """Names of the labels that a labeldrop of a few words takes off."""
+        if self.action != LABEL_DROP or self.branches is None or len(self.branches) > MAX_DROPS:
+            return []
+        words = [each.prefix for each in self.branches if each.wild == EXACT and each.prefix]
+        return words if len(words) == len(self.branches) else []
 
     def of(self, value):
         """Whether it matches, the target and the result."""
@@ -164,6 +182,7 @@ cdef class RelabelRules:
             names += [name.encode() for name in rule.source_labels]
             if spec.target is None and rule.target_label:
                 names.append(rule.target_label.encode())
+            names += spec.drops()
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         self.rules.slots.count = len(numbers)
         self.rules.slots.names = <Text*>self.room(len(numbers) * sizeof(Text))
@@ -192,9 +211,17 @@ cdef class RelabelRules:
             made.target = slots[rule.target_label.encode()]
         made.target_template = self.template(spec.target or ())
         made.replacement = self.template(spec.replacement)
-        made.by_regex = spec.branches is None
+        made.by_regex = spec.regex is not None
         if spec.branches is not None:
             self.make_branches(made, spec.branches)
+        if spec.automaton is not None:
+            self.make_automaton(made, spec.automaton)
+        drops = spec.drops()
+        made.drop_count = len(drops)
+        sources = <int32_t*>self.room(len(drops) * sizeof(int32_t))
+        for i, name in enumerate(drops):
+            sources[i] = slots[name]
+        made.drops = sources
 
     cdef Template template(self, parts) except *:
         cdef Template made
@@ -247,8 +274,23 @@ cdef class RelabelRules:
             while table[at]:  # of two that are the same, the first is found
                 at = (at + 1) & (room - 1)
             table[at] = i + 1
+            made.exact_sizes |= <uint64_t>1 << (text.size if text.size < 63 else 63)
         made.exact = table
         made.exact_room = room
+
+    cdef const uint8_t* buffer(self, data) except NULL:
+        """The bytes of an array, kept."""
+        cdef bytes kept = data.tobytes()
+        self.kept.append(kept)
+        return <const uint8_t*>PyBytes_AS_STRING(kept)
+
+    cdef object make_automaton(self, Rule* made, automaton):
+        made.automaton.classes = self.text(automaton.classes).data
+        made.automaton.width = automaton.width
+        made.automaton.next = <const uint16_t*>self.buffer(automaton.next)
+        made.automaton.accepts = <const uint32_t*>self.buffer(automaton.accepts)
+        if automaton.marks:
+            made.automaton.marks = <const uint32_t*>self.buffer(automaton.marks)
 
     cdef int begin(self, Relabeler* r) except -1:
         """Fills it in; `end` must follow, whatever happens."""
@@ -260,16 +302,18 @@ cdef class RelabelRules:
         r.builder.keeps_order = self.rules.keeps_order
         r.last = <const MemoEntry**>calloc(self.rules.count + 1, sizeof(MemoEntry*))
         r.builder.at = <int32_t*>calloc(self.rules.slots.count + 1, sizeof(int32_t))
+        r.recent = <Recent*>calloc(self.rules.count + 1, sizeof(Recent))
         box = self.memos.take(self)
         r.box = <void*>box
         Py_INCREF(box)
         r.memo = &box.memo
-        if r.last == NULL or r.builder.at == NULL:
+        if r.last == NULL or r.recent == NULL or r.builder.at == NULL:
             raise MemoryError
         return 0
 
     cdef object end(self, Relabeler* r):
         free(r.last)
+        free(r.recent)
         builder_free(&r.builder)
         if r.box != NULL:
             box = <MemoBox>r.box

@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from wire.arena cimport Arena, arena_take
+from wire.automaton_walk cimport Automaton, NOT_THERE
 from wire.label_builder cimport Slots
 from wire.murmur3 cimport murmur3_x64_128
 from wire.relabel_memo cimport Text
@@ -64,11 +65,15 @@ cdef struct Rule:
     Template target_template
     Template replacement
     uint64_t modulus
-    bint by_regex                # the pattern is not simple: RE2 is asked, and the memo before it
+    bint by_regex                # RE2 says where groups lie, and the memo before it
+    Automaton automaton          # where the pattern is not simple; says no, too, where RE2 says yes
     const Branch* branches
     uint32_t branch_count
     const uint32_t* exact        # by hash: the number of an exact branch and one; 0 where there is none
     uint32_t exact_room          # a power of two; 0 where branches are tried one by one
+    uint64_t exact_sizes         # bit n: an exact branch is of n bytes; 63 is all from there on
+    const int32_t* drops         # slots of the labels that a labeldrop of words takes off
+    uint32_t drop_count
 
 cdef struct Rules:
     Rule* rules
@@ -76,12 +81,24 @@ cdef struct Rules:
     Slots slots
     bint keeps_order
 
-cdef inline Text span_of(Text value, const Branch* branch, int32_t group) noexcept nogil:
+cdef struct Groups:
+    const Branch* branch         # of a simple pattern
+    const int32_t* ends          # or of an automaton that finds them
+
+cdef inline Text span_of(Text value, const Groups* groups, int32_t group) noexcept nogil:
     cdef Text out
+    cdef const Branch* branch = groups.branch
     cdef const Span* span
     cdef int64_t start, end
+    if group == 0:
+        return value
     out.data = value.data
     out.size = 0
+    if groups.ends != NULL:
+        if groups.ends[2 * group] != NOT_THERE:
+            out.data = value.data + groups.ends[2 * group]
+            out.size = groups.ends[2 * group + 1] - groups.ends[2 * group]
+        return out
     if <uint32_t>group >= branch.span_count or not branch.spans[group].taken:
         return out
     span = &branch.spans[group]
@@ -105,6 +122,8 @@ cdef inline bint branch_matches(const Branch* b, Text value) noexcept nogil:
 cdef inline uint32_t _find_exact(const Rule* rule, Text value) noexcept nogil:
     """The number of the exact branch that matches, or `branch_count`."""
     cdef uint32_t mask = rule.exact_room - 1
+    if not rule.exact_sizes >> (value.size if value.size < 63 else 63) & 1:
+        return rule.branch_count
     cdef uint32_t at = <uint32_t>murmur3_x64_128(value.data, value.size, 0).low & mask
     cdef const Branch* branch
     while rule.exact[at]:
@@ -127,8 +146,8 @@ cdef inline const Branch* simple_match(const Rule* rule, Text value) noexcept no
             return &rule.branches[i]
     return &rule.branches[first] if first < rule.branch_count else NULL
 
-cdef inline int expand(Arena* texts, const Template* t, Text value, const Branch* branch, Text* out) noexcept nogil:
-    """What a template becomes for a value and the branch that matched it. -1 without memory."""
+cdef inline int expand(Arena* texts, const Template* t, Text value, const Groups* groups, Text* out) noexcept nogil:
+    """What a template becomes for a value that matched. -1 without memory."""
     cdef uint64_t size = 0
     cdef uint32_t i
     cdef Text part
@@ -136,10 +155,10 @@ cdef inline int expand(Arena* texts, const Template* t, Text value, const Branch
     out.data = value.data
     out.size = 0
     if t.count == 1:  # needs no copy
-        out[0] = t.parts[0].text if t.parts[0].group == NO_GROUP else span_of(value, branch, t.parts[0].group)
+        out[0] = t.parts[0].text if t.parts[0].group == NO_GROUP else span_of(value, groups, t.parts[0].group)
         return 0
     for i in range(t.count):
-        size += t.parts[i].text.size if t.parts[i].group == NO_GROUP else span_of(value, branch, t.parts[i].group).size
+        size += t.parts[i].text.size if t.parts[i].group == NO_GROUP else span_of(value, groups, t.parts[i].group).size
     if size == 0:
         return 0
     if size > 0xFFFFFFFFu:
@@ -150,7 +169,7 @@ cdef inline int expand(Arena* texts, const Template* t, Text value, const Branch
     out.data = data
     out.size = <uint32_t>size
     for i in range(t.count):
-        part = t.parts[i].text if t.parts[i].group == NO_GROUP else span_of(value, branch, t.parts[i].group)
+        part = t.parts[i].text if t.parts[i].group == NO_GROUP else span_of(value, groups, t.parts[i].group)
         memcpy(data, part.data, part.size)
         data += part.size
     return 0

@@ -20,7 +20,7 @@ from wire.relabel import RelabelRules
 Ask = Callable[[list[tuple[list[dict[str, Any]], list[dict[str, str]]]]], list[dict[str, Any]]]
 
 pytestmark = pytest.mark.peer("prometheus-relabel")
-CASES = 4000
+CASES = 2500
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ def drawn(count: int) -> list[tuple[list[dict[str, Any]], list[dict[str, str]]]]
     return found
 
 
+@pytest.mark.slow
 def test_rules_do_what_prometheus_does(program: Path) -> None:
     questions = drawn(CASES)
     assert len(questions) > CASES // 2
