@@ -41,40 +41,37 @@ class Family:
     def gauge(self, point: NumberDataPoint) -> None:
         labels = self._labeller.series(point.attributes)
         labels["__name__"] = self._name
-        self._writer.sample(labels, self._times(point), _number(point), (), self._first())
+        self._writer.sample(self._writer.references(labels), self._times(point), _number(point), (), self._first())
 
     def sum(self, point: NumberDataPoint) -> None:
         labels = self._labeller.series(point.attributes)
         labels["__name__"] = self._name
         times = self._times(point)
         exemplars = translated(point.exemplars, times.at) if point.exemplars else ()
-        self._writer.sample(labels, times, _number(point), exemplars, self._first())
+        self._writer.sample(self._writer.references(labels), times, _number(point), exemplars, self._first())
 
     def histogram(self, point: HistogramDataPoint) -> None:
         """As classic series: _sum where there is one, _count, and a cumulative _bucket for each bound and +Inf."""
         labels = self._labeller.series(point.attributes)
         times = self._times(point)
         is_stale = point.flags & _NO_RECORDED_VALUE
-        add = self._writer.sample
+        add, references = self._writer.sample, self._writer.references
         count = STALE if is_stale else double(point.count)
-        if point.HasField("sum"):
-            labels["__name__"] = f"{self._name}_sum"
-            add(labels, times, STALE if is_stale else double(point.sum), (), self._first())
-        labels["__name__"] = f"{self._name}_count"
-        add(labels, times, count, (), self._first())
-        exemplars = translated(point.exemplars, times.at) if point.exemplars else []
+        self._add_count_and_sum(labels, times, count, point.sum if point.HasField("sum") else None)
+        labels.pop("le", None)
         labels["__name__"] = f"{self._name}_bucket"
+        bucket = references(labels)
+        exemplars = translated(point.exemplars, times.at) if point.exemplars else []
         cumulative = 0
         for bound, inside in zip(list(point.explicit_bounds), list(point.bucket_counts), strict=False):
             cumulative += inside
             up_to = 0
             while up_to < len(exemplars) and not exemplars[up_to].value > bound:
                 up_to += 1
-            labels["le"] = bound_text(bound)
-            add(labels, times, STALE if is_stale else double(cumulative), exemplars[:up_to])
+            value = STALE if is_stale else double(cumulative)
+            add(bucket + references({"le": bound_text(bound)}), times, value, exemplars[:up_to])
             exemplars = exemplars[up_to:]
-        labels["le"] = "+Inf"
-        add(labels, times, count, exemplars)
+        add(bucket + references({"le": "+Inf"}), times, count, exemplars)
 
     def custom_buckets(self, point: HistogramDataPoint) -> None:
         """As one native histogram with custom buckets."""
@@ -89,15 +86,22 @@ class Family:
         labels = self._labeller.series(point.attributes)
         times = self._times(point)
         is_stale = point.flags & _NO_RECORDED_VALUE
-        add = self._writer.sample
-        labels["__name__"] = f"{self._name}_sum"
-        add(labels, times, STALE if is_stale else double(point.sum), (), self._first())
-        labels["__name__"] = f"{self._name}_count"
-        add(labels, times, STALE if is_stale else double(point.count))
+        self._add_count_and_sum(labels, times, STALE if is_stale else double(point.count), point.sum)
+        labels.pop("quantile", None)
         labels["__name__"] = self._name
+        references = self._writer.references
+        quantile = references(labels)
         for each in point.quantile_values:
-            labels["quantile"] = bound_text(each.quantile)
-            add(labels, times, STALE if is_stale else double(each.value))
+            value = STALE if is_stale else double(each.value)
+            self._writer.sample(quantile + references({"quantile": bound_text(each.quantile)}), times, value)
+
+    def _add_count_and_sum(self, labels: dict[str, str], times: Times, count: bytes, total: float | None) -> None:
+        add, references = self._writer.sample, self._writer.references
+        if total is not None:
+            labels["__name__"] = f"{self._name}_sum"
+            add(references(labels), times, STALE if count is STALE else double(total), (), self._first())
+        labels["__name__"] = f"{self._name}_count"
+        add(references(labels), times, count, (), self._first())
 
     def _native(
         self, point: HistogramDataPoint | ExponentialHistogramDataPoint, histogram: NativeHistogram | None
@@ -106,7 +110,10 @@ class Family:
         labels["__name__"] = self._name
         times = self._times(point)
         exemplars = translated(point.exemplars, times.at) if point.exemplars else ()
-        self._writer.histogram(labels, times, histogram, hint=self._hint, exemplars=exemplars, metadata=self._first())
+        references = self._writer.references(labels)
+        self._writer.histogram(
+            references, times, histogram, hint=self._hint, exemplars=exemplars, metadata=self._first()
+        )
 
     def _first(self) -> Metadata | None:
         """The metadata, once: the first series of the metric carries it for all."""

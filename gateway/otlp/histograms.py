@@ -1,6 +1,6 @@
 """Native histograms out of exponential histograms, and of explicit bounds as custom buckets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, HistogramDataPoint
@@ -49,9 +49,8 @@ def exponential(point: ExponentialHistogramDataPoint) -> NativeHistogram:
         point.zero_count,
         point.count,
         point.sum,
-        # OTLP's bucket 0 ends where that of Prometheus with index 0 begins.
-        sparse(_indexed(point.negative.bucket_counts, point.negative.offset, merged)),
-        sparse(_indexed(point.positive.bucket_counts, point.positive.offset, merged)),
+        _merged(point.negative.bucket_counts, point.negative.offset, merged),
+        _merged(point.positive.bucket_counts, point.positive.offset, merged),
     )
 
 
@@ -64,46 +63,57 @@ def custom_buckets(point: HistogramDataPoint) -> NativeHistogram:
         point.count,
         point.sum,
         _NONE,
-        sparse((index, count) for index, count in enumerate(list(point.bucket_counts)) if count),
+        sparse(list(point.bucket_counts), 0),
         point.explicit_bounds,
     )
 
 
-def sparse(buckets: Iterable[tuple[int, int]]) -> Buckets:
-    """Of (index, count) in ascending order, none empty. Raises Untranslatable at what 32 and 64 bits do not hold."""
+def sparse(counts: Sequence[int], first: int) -> Buckets:
+    """Of buckets beside each other, the first with this index. Raises Untranslatable beyond 32 and 64 bits."""
+    start, end = 0, len(counts)
+    while start < end and not counts[start]:
+        start += 1
+    while end > start and not counts[end - 1]:
+        end -= 1
+    if start == end:
+        return _NONE
+    counts = counts[start:end]
+    first += start
+    if first not in _INT32 or first + len(counts) not in _INT32 or max(counts) > _MAX_COUNT:
+        raise Untranslatable(f"bucket is out of range: index={first} buckets={len(counts)} largest={max(counts)}")
+    spans, kept = [(first, len(counts))], counts
+    if 0 in counts:
+        spans, kept = _spans(counts, first)
+    return Buckets(spans, [after - before for before, after in zip([0, *kept], kept, strict=False)])
+
+
+def _spans(counts: Sequence[int], first: int) -> tuple[list[tuple[int, int]], Sequence[int]]:
+    """Spans without the longer runs of empty buckets, and the counts in them; neither end is empty."""
     spans: list[tuple[int, int]] = []
-    deltas: list[int] = []
-    end = before = 0
-    for index, count in buckets:
-        if index not in _INT32 or count > _MAX_COUNT:
-            raise Untranslatable(f"bucket is out of range: index={index} count={count}")
-        gap = index - end
-        if not spans or gap > _LARGEST_GAP:
-            spans.append((gap, 1))
-        else:
-            if gap:
-                deltas.append(-before)
-                deltas.extend([0] * (gap - 1))
-                before = 0
-            offset, length = spans[-1]
-            spans[-1] = (offset, length + gap + 1)
-        deltas.append(count - before)
-        before = count
-        end = index + 1
-    return Buckets(spans, deltas)
-
-
-def _indexed(counts: Sequence[int], offset: int, merged: int) -> Iterable[tuple[int, int]]:
-    """Each bucket that is not empty, 2^merged of them as one."""
-    index, total = 0, 0
-    for position, count in enumerate(list(counts)):
+    kept: list[int] = []
+    offset, length, empty = first, 0, 0
+    for count in counts:
         if not count:
+            empty += 1
             continue
-        at = ((position + offset) >> merged) + 1
-        if total and at != index:
-            yield index, total
-            total = 0
-        index = at
-        total += count
-    if total:
-        yield index, total
+        if empty > _LARGEST_GAP:
+            spans.append((offset, length))
+            offset, length = empty, 0
+        else:
+            kept += [0] * empty
+            length += empty
+        kept.append(count)
+        length += 1
+        empty = 0
+    return [*spans, (offset, length)], kept
+
+
+def _merged(counts: Sequence[int], offset: int, factor: int) -> Buckets:
+    """2^factor buckets as one. OTLP's bucket 0 ends where that of Prometheus with index 0 begins."""
+    first = offset >> factor
+    if not factor:
+        return sparse(list(counts), first + 1)
+    coarse = [0] * (((offset + len(counts)) >> factor) - first + 1)
+    for position, count in enumerate(list(counts), offset):
+        coarse[(position >> factor) - first] += count
+    return sparse(coarse, first + 1)

@@ -24,6 +24,7 @@ class Labeller:
     def __init__(self, settings: OtlpSettings, namer: Namer) -> None:
         self._settings = settings
         self._namer = namer
+        self._name_of = namer.label if settings.escapes else _as_it_is
         self._ignored = frozenset(settings.ignore_resource_attributes)
         self._wanted = frozenset(settings.promote_resource_attributes)
         self._promoted: list[tuple[str, str]] = []
@@ -90,7 +91,7 @@ class Labeller:
 
     def _of(self, attributes: Iterable[KeyValue], left_out: Collection[str] = (_METRIC_NAME,)) -> dict[str, str]:
         labels: dict[str, str] = {}
-        name_of = self._namer.label if self._settings.escapes else _as_it_is
+        name_of = self._name_of
         for each in attributes:
             key = each.key
             if key in left_out:

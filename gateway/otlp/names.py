@@ -1,6 +1,7 @@
 """Names of metrics and labels out of OpenTelemetry's names, by a translation strategy."""
 
 import re
+from collections.abc import Callable
 from typing import Literal
 
 from gateway.otlp.settings import OtlpSettings
@@ -25,7 +26,9 @@ class Namer:
         self._adds_suffixes = settings.adds_suffixes
         self._adds_key = settings.label_name_underscore_sanitization
         self._keeps_runs = settings.label_name_preserve_multiple_underscores
-        self._labels: dict[str, str] = {}
+        self._labels = _Labels(self._label)
+        self.label = self._labels.__getitem__
+        """A label's name. Raises Untranslatable where nothing of the name is left."""
 
     def metric(self, name: str, unit: str, kind: Kind) -> str:
         """Raises Untranslatable where nothing of the name is left."""
@@ -38,13 +41,6 @@ class Namer:
         if not built or (self._escapes and built != name and not built.strip("_")):
             raise Untranslatable(f"metric name has no translation: name={name[:200]!r}")
         return built
-
-    def label(self, name: str) -> str:
-        """Raises Untranslatable where nothing of the name is left."""
-        known = self._labels.get(name)
-        if known is None:
-            known = self._labels[name] = self._label(name)
-        return known
 
     def _label(self, name: str) -> str:
         built = name
@@ -64,6 +60,17 @@ class Namer:
         if len(name) >= 4 and name.startswith("__") and name.endswith("__"):
             return f"__{_NOT_LABEL_RUN.sub('_', name[2:-2])}__"
         return _NOT_LABEL_RUN.sub("_", name)
+
+
+class _Labels(dict[str, str]):
+    """Names that were asked for before: looking one up calls no function of ours."""
+
+    def __init__(self, make: Callable[[str], str]) -> None:
+        self._make = make
+
+    def __missing__(self, name: str) -> str:
+        made = self[name] = self._make(name)
+        return made
 
 
 def _normalized(name: str, unit: str, kind: Kind) -> str:

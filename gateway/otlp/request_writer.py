@@ -33,9 +33,12 @@ class Metadata(NamedTuple):
 
 def varint(value: int) -> bytes:
     """Of 64 bits; a negative value is its two's complement."""
-    if 0 <= value < 128:
-        return _ONE_BYTE[value]
-    value &= _MAX_UINT64
+    if 0 <= value < _SHORT:
+        return _short[value]
+    return _varint(value & _MAX_UINT64)
+
+
+def _varint(value: int) -> bytes:
     encoded = bytearray()
     while value >= 128:
         encoded.append(value & 127 | 128)
@@ -44,7 +47,9 @@ def varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-_ONE_BYTE = [bytes([value]) for value in range(128)]
+_SHORT = 4096
+_short = [_varint(value) for value in range(_SHORT)]
+"""Most lengths, references and differences of buckets: made once."""
 
 
 def _zigzag(value: int) -> bytes:
@@ -85,9 +90,14 @@ class RequestWriter:
         """Bytes of the message so far."""
         return self._size + self._symbols.size
 
+    def references(self, labels: Mapping[str, str]) -> bytes:
+        """Labels as the methods below want them; they may be joined, and hold until `take` is called."""
+        reference = self._symbols
+        return b"".join([reference[symbol] for pair in labels.items() for symbol in pair])
+
     def sample(
         self,
-        labels: Mapping[str, str],
+        labels: bytes,
         times: Times,
         value: bytes,
         exemplars: Sequence[TranslatedExemplar] = (),
@@ -100,9 +110,10 @@ class RequestWriter:
             if times.start:
                 tail += b"\x18" + varint(times.start)
             around = self._samples[times] = (b"\x12" + varint(9 + len(tail)) + b"\x09", tail)
-        self._add(labels, around[0] + value + around[1], exemplars, metadata)
+        head, tail = around
+        self._add(labels, head + value + tail, exemplars, metadata)
 
-    def samples(self, labels: Mapping[str, str], times: Iterable[int], value: float, metadata: Metadata) -> None:
+    def samples(self, labels: bytes, times: Iterable[int], value: float, metadata: Metadata) -> None:
         """A series of one value at several times, in ms."""
         encoded = double(value)
         self._add(
@@ -111,7 +122,7 @@ class RequestWriter:
 
     def histogram(
         self,
-        labels: Mapping[str, str],
+        labels: bytes,
         times: Times,
         histogram: NativeHistogram | None,
         *,
@@ -138,14 +149,12 @@ class RequestWriter:
 
     def _add(
         self,
-        labels: Mapping[str, str],
+        labels: bytes,
         element: bytes,
         exemplars: Sequence[TranslatedExemplar],
         metadata: Metadata | None,
     ) -> None:
-        reference = self._symbols
-        references = b"".join([reference[symbol] for pair in labels.items() for symbol in pair])
-        content = b"\x0a" + varint(len(references)) + references + element
+        content = b"\x0a" + varint(len(labels)) + labels + element
         if exemplars:
             content += b"".join([self._exemplar(exemplar) for exemplar in exemplars])
         if metadata is not None:
@@ -154,16 +163,16 @@ class RequestWriter:
                 b"\x08"
                 + varint(metadata.type)
                 + b"\x18"
-                + reference[metadata.help]
+                + self._symbols[metadata.help]
                 + b"\x20"
-                + reference[metadata.unit],
+                + self._symbols[metadata.unit],
             )
         entry = b"\x2a" + varint(len(content)) + content
         self._series.append(entry)
         self._size += len(entry)
 
     def _exemplar(self, exemplar: TranslatedExemplar) -> bytes:
-        references = b"".join([self._symbols[symbol] for pair in exemplar.labels.items() for symbol in pair])
+        references = self.references(exemplar.labels)
         labels = _field(b"\x0a", references) if references else b""
         return _field(b"\x22", labels + b"\x11" + double(exemplar.value) + b"\x18" + varint(exemplar.milliseconds))
 

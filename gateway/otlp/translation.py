@@ -143,7 +143,7 @@ class Translation:
             labels["__name__"] = "target_info"
             times = self._target_info.times(labels, self._span)
             if times:
-                self._writer.samples(labels, times, 1.0, _TARGET_INFO)
+                self._writer.samples(self._writer.references(labels), times, 1.0, _TARGET_INFO)
 
     def _refuse_scope(self, scope: ScopeMetrics, error: Untranslatable) -> None:
         count = sum(len(_points(metric)) for metric in scope.metrics)
