@@ -10,7 +10,21 @@ from gateway.relabel import RelabelRule
 
 BURST_SECONDS: Final = 10
 """How many seconds' samples a tenant may send at once, where its burst is not set."""
-SHADOWS: Final = {"samples_per_second": RATE_LIMITED, "max_request_bytes": REQUEST_TOO_LARGE}
+KERNEL_SHADOWS: Final = {
+    "max_age": "out_of_bounds_past",
+    "max_future": "out_of_bounds_future",
+    "max_label_pairs": "too_many_labels",
+    "max_label_name_bytes": "label_name_too_long",
+    "max_label_value_bytes": "label_value_too_long",
+    "max_series_per_request": "too_many_series",
+    "max_samples_per_request": "too_many_samples",
+    "max_exemplars_per_request": "too_many_exemplars",
+    "max_histogram_buckets": "too_many_buckets",
+}
+"""Limits that the router judges, and the reason that they count for."""
+_COUNTS: Final = tuple(name for name in KERNEL_SHADOWS if name not in {"max_age", "max_future", "max_label_pairs"})
+_MOST: Final = (1 << 31) - 1
+SHADOWS: Final = {**KERNEL_SHADOWS, "samples_per_second": RATE_LIMITED, "max_request_bytes": REQUEST_TOO_LARGE}
 """Limits that can be set to only count, and the reason that they count for."""
 
 
@@ -27,6 +41,18 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a sample may lie behind the gateway's clock."""
     max_label_pairs: int = 1024
     """Labels of one series."""
+    max_label_name_bytes: int = 0
+    """Of one label's name."""
+    max_label_value_bytes: int = 0
+    """Of one label's value."""
+    max_series_per_request: int = 0
+    """Series entries; the first so many are stored."""
+    max_samples_per_request: int = 0
+    """Samples and histograms; the first so many are stored."""
+    max_exemplars_per_request: int = 0
+    """The first so many are stored."""
+    max_histogram_buckets: int = 0
+    """Buckets, or custom bounds, of one native histogram."""
     max_request_bytes: Size = Size(0)
     """Of a body as it comes."""
     samples_per_second: float = 0
@@ -49,9 +75,17 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("samples_per_second and samples_burst must be at least 0")
         if self.max_request_bytes < 0 or self.shard_size < 0:
             raise ValueError("max_request_bytes and shard_size must be at least 0")
+        for name in _COUNTS:
+            if not 0 <= getattr(self, name) <= _MOST:
+                raise ValueError(f"{name} must be at least 0, and at most {_MOST}")
         for name in self.shadow:
             if name not in SHADOWS:
                 raise ValueError(f"shadow must name limits that can only count: {', '.join(SHADOWS)} (got {name!r})")
+
+    @property
+    def shadow_reasons(self) -> tuple[str, ...]:
+        """What the router only counts."""
+        return tuple(KERNEL_SHADOWS[name] for name in self.shadow if name in KERNEL_SHADOWS)
 
     @property
     def burst(self) -> float:

@@ -26,6 +26,10 @@ class TenantPolicy(NamedTuple):
     shard: "array[int] | None"
     """The partitions of the tenant; None is all."""
     name_replicas: bool
+    outer_age: int
+    """Up to which samples are taken where `max_age` only counts, ms: consumers reject what is older."""
+    outer_future: int
+    """The same of `max_future`."""
 
     def route(self, body: bytes | bytearray | memoryview, now_ms: int, message: int = 1) -> Routed:
         """As `Router.route`, by this tenant's rules; a limit that is judged by time is judged at `now_ms`."""
@@ -38,6 +42,8 @@ class TenantPolicy(NamedTuple):
             message=message,
             name_replicas=self.name_replicas,
             shard=self.shard,
+            outer_min_time=now_ms - self.outer_age,
+            outer_max_time=now_ms + self.outer_future,
         )
 
 
@@ -98,6 +104,13 @@ class Policies:
             router = table.routers[limits] = Router(
                 table.partitions,
                 max_label_pairs=limits.max_label_pairs,
+                max_label_name_bytes=limits.max_label_name_bytes,
+                max_label_value_bytes=limits.max_label_value_bytes,
+                max_series_per_request=limits.max_series_per_request,
+                max_samples_per_request=limits.max_samples_per_request,
+                max_exemplars_per_request=limits.max_exemplars_per_request,
+                max_histogram_buckets=limits.max_histogram_buckets,
+                shadow=limits.shadow_reasons,
                 max_repeated_bytes=self._max_repeated_bytes,
                 cluster_label=self._ha.cluster_label,
                 replica_label=self._ha.replica_label,
@@ -105,7 +118,16 @@ class Policies:
             )
         key = tenant.encode()
         shard = shard_of(key, limits.shard_size, table.partitions) if limits.shard_size else None
-        policy = TenantPolicy(tenant, limits, router, tenant_seed(key), shard, self._ha.deduplicates(tenant))
+        policy = TenantPolicy(
+            tenant,
+            limits,
+            router,
+            tenant_seed(key),
+            shard,
+            self._ha.deduplicates(tenant),
+            outer_age=self._defaults.max_age,
+            outer_future=self._defaults.max_future,
+        )
         if len(table.made) >= MAX_POLICIES:
             table.made.clear()
         table.made[tenant] = policy

@@ -61,6 +61,8 @@ class RejectionBook:
         """What one request was refused, once the rest of it is durable."""
         for reason, samples in routed.rejected.items():
             self._add(tenant, reason, samples, now_ms, shadow=False)
+        for reason, samples in routed.shadowed.items():
+            self._add(tenant, reason, samples, now_ms, shadow=True)
         if routed.rejected:
             self._keep(tenant, routed.examples, now_ms)
 

@@ -29,12 +29,14 @@ class Rejections:
 
     def note(self, tenant: str, routed: Routed) -> None:
         """What was refused of one request, once the rest of it is durable. Costs nothing where that is nothing."""
-        if not routed.rejected:
+        if not (routed.rejected or routed.shadowed):
             return
         self.book.note(tenant, routed, self._clock.now_ms())
         examples = {each.reason: each.series for each in reversed(routed.examples)}
         for reason, samples in routed.rejected.items():
             self._count(tenant, reason, samples, examples.get(reason, ""), shadow=False)
+        for reason, samples in routed.shadowed.items():
+            self._count(tenant, reason, samples, "", shadow=True)
 
     def note_request(
         self, tenant: str, reason: str, samples: int = 0, *, shadow: bool = False, problem: str = ""
