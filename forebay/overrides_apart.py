@@ -83,4 +83,5 @@ def _read(file: Path) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # requests go first
     _read(Path(sys.argv[1]))

@@ -107,6 +107,7 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
         registry=process.registry,
         logger=process.logger("gateway"),
         stop=process.fail,
+        siblings=process.siblings,
     )
 
 

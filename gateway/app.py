@@ -22,6 +22,7 @@ from gateway.otlp.settings import OtlpSettings
 from gateway.policy import Policies
 from gateway.reasons import GATEWAY_REASONS
 from gateway.settings import GatewaySettings, TenancySettings
+from gateway.siblings import Siblings
 from gateway.tenant import TenantReader
 from gateway.write import WriteHandler
 
@@ -51,6 +52,7 @@ def add_gateway(
     registry: CollectorRegistry,
     logger: "FilteringBoundLogger",
     stop: Callable[[Fatal], None],
+    siblings: Siblings | None = None,
 ) -> None:
     """Adds the write routes to `app`, which must be served with SERVER_OPTIONS.
 
@@ -68,7 +70,16 @@ def add_gateway(
         partitions=lambda: log.partitions,
     )
     division = Division(tenancy.split_label, 2 * settings.max_body_bytes) if tenancy.split_label else None
-    intake = Intake(log, clock, policies=policies, settings=settings, metrics=metrics, logger=logger, division=division)
+    intake = Intake(
+        log,
+        clock,
+        policies=policies,
+        settings=settings,
+        metrics=metrics,
+        logger=logger,
+        division=division,
+        siblings=siblings,
+    )
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")
     tenants, gate = TenantReader(tenancy), Gate(settings, log, metrics)
     handler = WriteHandler(
@@ -101,6 +112,11 @@ def add_gateway(
     async def export(request: web.Request) -> web.Response:
         return await otlp_handler(request)
 
+    async def spend_together(_: web.Application) -> AsyncIterator[None]:
+        spending = asyncio.create_task(intake.spending.run())
+        yield
+        spending.cancel()
+
     async def end_threads(_: web.Application) -> AsyncIterator[None]:
         yield
         await asyncio.to_thread(executor.shutdown)
@@ -109,5 +125,7 @@ def add_gateway(
         app.router.add_post(path, write)
     app.router.add_post(OTLP_PATH, export)
     app.cleanup_ctx.append(end_threads)
+    if siblings is not None and siblings.processes > 1:
+        app.cleanup_ctx.append(spend_together)
     app[INTAKE] = intake
     app[IN_FLIGHT] = in_flight

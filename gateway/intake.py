@@ -18,6 +18,8 @@ from gateway.rate import RateLimited, Rates
 from gateway.reasons import BODY_TOO_LARGE, MALFORMED, REQUEST_TOO_LARGE
 from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings
+from gateway.siblings import Alone, Siblings
+from gateway.spending import Spending
 from gateway.tenant_state import TenantStates
 from gateway.token_bucket import TokenBucket
 from wire.snappy import BodyTooLarge
@@ -47,6 +49,7 @@ class Intake:
         metrics: GatewayMetrics,
         logger: "FilteringBoundLogger",
         division: Division | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         self.log = log
         self._clock = clock
@@ -56,6 +59,7 @@ class Intake:
         self.trial = LiveTrial(clock)
         self.rejections = Rejections(clock, metrics, logger)
         self._rates = Rates(self.tenants, self.rejections, clock)
+        self.spending = Spending(siblings or Alone(), self._charge)
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
@@ -149,8 +153,10 @@ class Intake:
             self._metrics.append_seconds.observe(self._clock.monotonic() - started)
             self._metrics.records.inc(len(records))
             self._metrics.record_bytes.inc(sum(len(record.value) for record in records))
-        for owner, part, _ in paid:
+        for owner, part, bucket in paid:
             self._count(owner, part)
+            if bucket is not None:
+                self.spending.note(owner, _samples(part))
         if routed.parts:
             self.rejections.note(tenant, beyond(routed))
         if limited is not None:
@@ -204,6 +210,9 @@ class Intake:
                 f"log did not confirm in time: timeout={self._timeout:g}s backlog_bytes={self.log.backlog_bytes()}",
                 hint="see forebay_gateway_append_duration_seconds, and the disk or brokers behind the log",
             ) from error
+
+    def _charge(self, tenant: str, samples: int) -> None:
+        self._rates.charge(self._policy(tenant), samples)
 
     def _policy(self, tenant: str) -> TenantPolicy:
         return self._policies.of(tenant, self.log.partitions)

@@ -64,6 +64,13 @@ class Rates:
             return None
         raise RateLimited(policy, wait)
 
+    def charge(self, policy: TenantPolicy, samples: int) -> None:
+        """For what was stored of the tenant elsewhere."""
+        if policy.limits.samples_per_second:
+            bucket = self._bucket(policy)
+            self._wait(policy, bucket)
+            bucket.take(samples)
+
     def _bucket(self, policy: TenantPolicy) -> TokenBucket:
         state = self._states.of(policy.tenant)
         if state.bucket is None:

@@ -22,6 +22,7 @@ from gateway.policy import Policies
 from gateway.principal import ANONYMOUS, PRINCIPAL, Principal
 from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings, HaSettings, TenancySettings
+from gateway.siblings import Siblings
 from tests.gateway.fake_log import FakeLog
 
 
@@ -88,6 +89,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
             writer: LogWriter | None = None,
             policies: Policies | None = None,
             principal: Principal = ANONYMOUS,
+            siblings: Siblings | None = None,
         ) -> Gateway:
             registry = CollectorRegistry(auto_describe=True)
             app = web.Application(middlewares=[authenticated_as(principal)])
@@ -104,6 +106,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
                 registry=registry,
                 logger=structlog.wrap_logger(structlog.ReturnLogger()),
                 stop=stopped.append,
+                siblings=siblings,
             )
             client = await stack.enter_async_context(TestClient(Server(app)))
             return Gateway(client, registry, app[IN_FLIGHT], stopped, app[INTAKE].rejections)
