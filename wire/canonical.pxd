@@ -20,6 +20,9 @@ cdef enum:
     LABELS_NOT_UTF8 = 4
     LABELS_NAMELESS = 5   # no __name__
 
+    SHORT_LABEL = 123     # bytes of name and value up to which all lengths take one byte
+    SHORT_LABEL_OVERHEAD = 6
+
 cdef struct LabelPair:
     const uint8_t* name
     const uint8_t* value
@@ -213,4 +216,42 @@ cdef inline uint8_t* write_labels(uint8_t* p, const LabelPair* pairs, uint32_t c
         p = write_varint(p + 1, pairs[i].value_size)
         memcpy(p, pairs[i].value, pairs[i].value_size)
         p += pairs[i].value_size
+    return p
+
+cdef inline void _copy_short(uint8_t* to, const uint8_t* data, uint32_t size) noexcept nogil:
+    """What a call of memcpy would take longer to choose than to do; the last step overlaps the one before it."""
+    cdef uint32_t i = 16
+    if size >= 16:
+        memcpy(to, data, 16)
+        while i + 16 <= size:
+            memcpy(to + i, data + i, 16)
+            i += 16
+        memcpy(to + size - 16, data + size - 16, 16)
+    elif size >= 8:
+        memcpy(to, data, 8)
+        memcpy(to + size - 8, data + size - 8, 8)
+    elif size >= 4:
+        memcpy(to, data, 4)
+        memcpy(to + size - 4, data + size - 4, 4)
+    elif size:
+        to[0] = data[0]
+        to[size >> 1] = data[size >> 1]
+        to[size - 1] = data[size - 1]
+
+cdef inline uint8_t* write_short_labels(uint8_t* p, const LabelPair* pairs, uint32_t count) noexcept nogil:
+    """As `write_labels`, of labels that are all short."""
+    cdef uint32_t i, name_size, value_size
+    for i in range(count):
+        name_size = pairs[i].name_size
+        value_size = pairs[i].value_size
+        p[0] = 0x0A
+        p[1] = <uint8_t>(4 + name_size + value_size)
+        p[2] = 0x0A
+        p[3] = <uint8_t>name_size
+        _copy_short(p + 4, pairs[i].name, name_size)
+        p += 4 + name_size
+        p[0] = 0x12
+        p[1] = <uint8_t>value_size
+        _copy_short(p + 2, pairs[i].value, value_size)
+        p += 2 + value_size
     return p

@@ -6,11 +6,11 @@ Where one record cannot hold all, entries with the same labels follow each other
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
-from wire.canonical cimport LabelPair, labels_size, write_labels
+from wire.canonical cimport LabelPair
 from wire.cursor cimport Cursor, WIRE_BYTES, varint_size, write_varint
 from wire.elements cimport check_exemplar, check_sample
 from wire.histogram cimport check_histogram
-from wire.label_set cimport LabelSet
+from wire.label_set cimport LabelSet, label_set_size, write_label_set
 from wire.limits cimport MAX_LABEL_PAIRS
 from wire.plan cimport IN_SCRATCH, Plan, entry_bytes, plan_add, plan_reserve
 from wire.refusals cimport (
@@ -76,6 +76,8 @@ cdef inline int _limit_labels(Walk* w) noexcept nogil:
         return 0
     if labels.count > w.limits.label_pairs and not overlook(&w.refusals, TOO_MANY_LABELS, w.at_hand):
         return TOO_MANY_LABELS
+    if labels.longest <= w.limits.name_bytes and labels.longest <= w.limits.value_bytes:
+        return 0
     for i in range(labels.count):
         name_bytes = max(name_bytes, labels.pairs[i].name_size)
         value_bytes = max(value_bytes, labels.pairs[i].value_size)
@@ -120,6 +122,7 @@ cdef inline bint _take_replica(Walk* w, Replica* replica) noexcept nogil:
         return False
     at = labels.pairs + replica.index
     labels.count -= 1
+    labels.bytes -= at.name_size + at.value_size
     memmove(at, at + 1, (labels.count - replica.index) * sizeof(LabelPair))
     return True
 
@@ -136,14 +139,14 @@ cdef inline int draft_labels(Walk* w, Draft* d, Cursor entry, uint64_t whole) no
     if reason:
         return reason
     named = _take_replica(w, &replica)
-    size = labels_size(w.labels.pairs, w.labels.count)
+    size = label_set_size(&w.labels)
     if too_large(w, size, whole):
         return SERIES_TOO_LARGE
     if named:
         number = replica_number(&w.replicas, &replica)
     if number < 0 or plan_reserve(&w.plan, size) < 0:
         return NO_MEMORY
-    write_labels(w.plan.scratch + w.plan.scratch_size, w.labels.pairs, w.labels.count)
+    write_label_set(w.plan.scratch + w.plan.scratch_size, &w.labels)
     return begin_draft(w, d, entry, size, number)
 
 cdef inline int _close_entry(Walk* w, const Draft* d) noexcept nogil:

@@ -3,7 +3,10 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc
 
-from wire.canonical cimport LabelPair, compare_bytes, is_metric_name, read_label, sort_labels
+from wire.canonical cimport (
+    LabelPair, SHORT_LABEL, SHORT_LABEL_OVERHEAD, compare_bytes, is_metric_name, labels_size, read_label, sort_labels,
+    write_labels, write_short_labels
+)
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
 from wire.refusals cimport DUPLICATE_LABEL, EMPTY_LABEL_NAME, INVALID_UTF8, MISSING_NAME, TOO_MANY_LABELS
 from wire.utf8 cimport is_utf8
@@ -16,6 +19,7 @@ cdef struct LabelSet:
     uint32_t room
     uint32_t count
     uint64_t bytes    # of names and values
+    uint32_t longest  # of one label, name and value
     bint named
     bint empty_name
     bint not_utf8
@@ -29,6 +33,7 @@ cdef inline int begin_labels(LabelSet* s) noexcept nogil:
             return -1
     s.count = 0
     s.bytes = 0
+    s.longest = 0
     s.named = False
     s.empty_name = False
     s.not_utf8 = False
@@ -37,6 +42,7 @@ cdef inline int begin_labels(LabelSet* s) noexcept nogil:
 
 cdef inline void add_label(LabelSet* s, LabelPair pair, bint is_text) noexcept nogil:
     """A label with an empty value does not exist and is left out."""
+    cdef uint32_t size = pair.name_size + pair.value_size
     if pair.name_size == 0:
         s.empty_name = True
     if not is_text:
@@ -50,7 +56,9 @@ cdef inline void add_label(LabelSet* s, LabelPair pair, bint is_text) noexcept n
         s.named = True
     s.pairs[s.count] = pair
     s.count += 1
-    s.bytes += <uint64_t>pair.name_size + pair.value_size
+    s.bytes += size
+    if size > s.longest:
+        s.longest = size
 
 cdef inline bint _ascends(const LabelSet* s) noexcept nogil:
     cdef const LabelPair* pairs = s.pairs
@@ -77,6 +85,18 @@ cdef inline int settle_labels(LabelSet* s) noexcept nogil:
             if compare_bytes(pairs[i - 1].name, pairs[i - 1].name_size, pairs[i].name, pairs[i].name_size) == 0:
                 return DUPLICATE_LABEL
     return 0 if s.named else MISSING_NAME
+
+cdef inline uint64_t label_set_size(const LabelSet* s) noexcept nogil:
+    """Bytes that `write_label_set` writes."""
+    if s.longest <= SHORT_LABEL:
+        return s.bytes + <uint64_t>SHORT_LABEL_OVERHEAD * s.count
+    return labels_size(s.pairs, s.count)
+
+cdef inline uint8_t* write_label_set(uint8_t* p, const LabelSet* s) noexcept nogil:
+    """The set, which is settled, in canonical form; returns the end."""
+    if s.longest <= SHORT_LABEL:
+        return write_short_labels(p, s.pairs, s.count)
+    return write_labels(p, s.pairs, s.count)
 
 cdef inline bint has_labels(Cursor c) noexcept nogil:
     cdef uint32_t field, wire_type

@@ -26,6 +26,7 @@ cdef struct Metadata:
 cdef struct MetadataSet:
     # Begins zeroed. `known` is the caller's to free.
     Metadata* known  # by hash; a slot without a family is free
+    Metadata last
 
 cdef inline int read_metadata(Cursor c, Metadata* m) noexcept nogil:
     """What a message says, over what was there before; -1 if it is malformed."""
@@ -85,9 +86,13 @@ cdef inline uint64_t _hashed(const Metadata* m) noexcept nogil:
 
 cdef inline int remember_metadata(MetadataSet* s, const Metadata* m) noexcept nogil:
     """1 if it is new, 0 if it was known, -1 without memory."""
-    cdef uint64_t hash = _hashed(m)
+    cdef uint64_t hash
     cdef Metadata* slot
     cdef uint32_t i
+    if s.known != NULL and _same(&s.last, m):  # series of one family mostly follow each other
+        return 0
+    s.last = m[0]
+    hash = _hashed(m)
     if s.known == NULL:
         s.known = <Metadata*>malloc(SLOTS * sizeof(Metadata))
         if s.known == NULL:

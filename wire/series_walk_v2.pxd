@@ -5,11 +5,13 @@ keep their fields: samples and histograms are copied as they are.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from wire.canonical cimport is_metric_name
-from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
-from wire.draft cimport Draft, Elements, add_element, draft_labels, end_draft, judge, refuse_series
+from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field, write_varint
+from wire.draft cimport (
+    Draft, Elements, add_element, are_too_many, draft_labels, end_draft, judge, refuse_series
+)
 from wire.exemplar_refs cimport check_exemplar_refs, write_exemplar
 from wire.label_set cimport LabelSet, begin_labels, settle_labels
 from wire.metadata_set cimport (
@@ -92,6 +94,35 @@ cdef inline int _write_exemplar(Walk* w, Cursor* element, uint64_t size) noexcep
     element.end = write_exemplar(&w.symbols, element[0], w.spare)
     element.p = w.spare
     return 0
+
+cdef inline bint _fits(const Walk* w, const Draft* d) noexcept nogil:
+    """Whether one record surely holds the entry: its elements take no more bytes there than in the body."""
+    return d.labels + (d.entry.end - d.entry.p) + 8 <= w.max_record_bytes
+
+cdef inline int _copy_elements(Walk* w, Draft* d, const Elements* e) noexcept nogil:
+    """As `_write_elements_v2`, of samples and histograms that are all acceptable and fit."""
+    cdef Cursor c = d.entry
+    cdef Cursor element
+    cdef uint32_t field, wire_type
+    cdef uint8_t* p
+    if plan_reserve(&w.plan, c.end - c.p) < 0:
+        return NO_MEMORY
+    p = w.plan.scratch + w.plan.scratch_size
+    while c.p < c.end:
+        read_tag(&c, &field, &wire_type)
+        if field != SAMPLES_V2 and field != HISTOGRAMS_V2:
+            skip_field(&c, wire_type)
+            continue
+        read_bytes(&c, &element)
+        p[0] = <uint8_t>(_field_of_record(field) << 3 | WIRE_BYTES)
+        p = write_varint(p + 1, element.end - element.p)
+        memcpy(p, element.p, element.end - element.p)
+        p += element.end - element.p
+    w.plan.scratch_size = p - w.plan.scratch
+    w.accepted[SAMPLES] += e.accepted[SAMPLES]
+    w.accepted[HISTOGRAMS] += e.accepted[HISTOGRAMS]
+    d.written = e.samples
+    return end_draft(w, d)
 
 cdef inline int _write_elements_v2(Walk* w, Draft* d) noexcept nogil:
     """Copies acceptable elements behind the labels, and names the refused ones."""
@@ -210,4 +241,6 @@ cdef inline int route_series_v2(Walk* w, Cursor entry) noexcept nogil:
     if result:
         refuse_series(w, result, entry, &e)
         return 0
+    if e.plain and not e.found[EXEMPLARS] and _fits(w, &d) and not are_too_many(w, &e):
+        return _copy_elements(w, &d, &e)
     return _write_elements_v2(w, &d)

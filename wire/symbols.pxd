@@ -11,6 +11,7 @@ from wire.utf8 cimport is_utf8
 
 cdef enum:
     NOT_TEXT = 0x80000000u  # in an offset, beside bits that no body's needs
+    LONG_REFERENCE = 0x4000
 
 cdef struct Symbol:
     uint32_t offset         # in the body
@@ -65,10 +66,39 @@ cdef inline int read_references(Cursor* c, uint32_t wire_type, Cursor* packed) n
     packed.end = c.p
     return 0
 
+cdef inline uint32_t _short_reference(const uint8_t** p) noexcept nogil:
+    """A varint of one or two bytes, both of which are there; LONG_REFERENCE and more where it is longer."""
+    cdef uint32_t ref = p[0][0]
+    if ref < 0x80:
+        p[0] += 1
+        return ref
+    ref = (ref & 0x7F) | <uint32_t>p[0][1] << 7
+    p[0] += 2
+    return ref
+
+cdef inline const uint8_t* _gather_pairs(const Symbols* s, Cursor packed, LabelSet* labels) noexcept nogil:
+    """Adds labels for as long as their references are short and good, as nearly all are; returns where it stopped."""
+    cdef const uint8_t* p = packed.p
+    cdef const uint8_t* start = p
+    cdef const Symbol* found = s.found
+    cdef uint32_t name, value
+    while packed.end - p >= 4:
+        start = p
+        name = _short_reference(&p)
+        value = _short_reference(&p) if name < LONG_REFERENCE else name
+        if name >= s.count or value >= s.count or value >= LONG_REFERENCE:
+            return start
+        add_label(
+            labels, symbol_pair(s, &found[name], &found[value]), not (found[name].offset | found[value].offset) & NOT_TEXT
+        )
+    return p
+
 cdef inline int gather_references(const Symbols* s, Cursor packed, References* r, LabelSet* labels) noexcept nogil:
     """Adds the labels that are referred to; -1 where a varint is malformed."""
     cdef const Symbol* symbol
     cdef uint64_t raw
+    if not r.half:
+        packed.p = _gather_pairs(s, packed, labels)
     while packed.p < packed.end:
         if read_varint(&packed, &raw) < 0:
             return -1
