@@ -234,3 +234,20 @@ def test_a_port_that_is_taken_is_told_once(gateway: Role, tmp_path: Path) -> Non
     assert told.returncode == 3
     assert "cannot listen" in told.stderr
     assert "hint=" in told.stderr
+
+
+@pytest.mark.slow
+def test_a_tenant_is_held_to_its_rate_wherever_its_connections_lie(topic: KafkaSettings, tmp_path: Path) -> None:
+    settings = {
+        "broker": {"type": "kafka", "kafka": {"bootstrap_servers": topic.bootstrap_servers, "topic": topic.topic}},
+        "limits": {"samples_per_second": 40, "samples_burst": 40},
+    }
+    with Role("gateway", tmp_path, settings, "--web.processes=2") as role:
+        role.ready()
+        began = time.monotonic()
+        with Senders(role, 8) as senders:
+            time.sleep(10)
+        seconds = time.monotonic() - began
+    assert senders.refused == {429}
+    # Beyond the rate each process lets a burst through, and what comes until it hears of the other.
+    assert 40 * 8 < senders.progress() < 40 * seconds + 2 * (40 + 40)
