@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from forebay.ask import request_of, without_login
 from forebay.clock import Clock
 from forebay.errors import Fatal, Retryable
 from forebay.trial_api import PATH
@@ -79,10 +80,10 @@ def try_live(
             try:
                 found = _REPORT.decode(_ask(url, "GET", f"id={trial_id}", None, authorization))
             except (_Asked, msgspec.DecodeError) as error:
-                missing.append(f"{url}: {error}")
+                missing.append(f"{without_login(url)}: {error}")
             else:
                 reports.append(found.data)
-                missing += [f"{url}: {warning}" for warning in found.warnings]
+                missing += [f"{without_login(url)}: {warning}" for warning in found.warnings]
     return LiveFound(add_up(reports), missing)
 
 
@@ -91,7 +92,7 @@ def _trial(url: str, query: str, overrides: bytes, authorization: str) -> Iterat
     try:
         trial_id = _STARTED.decode(_ask(url, "POST", query, overrides, authorization)).data.id
     except (_Asked, msgspec.DecodeError) as error:
-        raise TrialNotStarted(f"no trial of limits in url={url}: {error}") from error
+        raise TrialNotStarted(f"no trial of limits in url={without_login(url)}: {error}") from error
     try:
         yield trial_id
     finally:
@@ -100,8 +101,10 @@ def _trial(url: str, query: str, overrides: bytes, authorization: str) -> Iterat
 
 
 def _ask(url: str, method: str, query: str, body: bytes | None, authorization: str) -> bytes:
-    headers = {"Authorization": authorization} if authorization else {}
-    request = urllib.request.Request(f"{url}{PATH}?{query}", body, headers, method=method)  # noqa: S310 - checked
+    request = request_of(f"{url}{PATH}?{query}")
+    request.method, request.data = method, body
+    if authorization:
+        request.add_header("Authorization", authorization)
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - checked
             found: bytes = answer.read()

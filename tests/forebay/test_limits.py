@@ -18,8 +18,12 @@ from gateway.trial_report import TrialReport
 from tests.forebay.server import Role, run
 from tests.forebay.test_rejections import write
 
-TENANTS = ("team-a", "team-b", "team-c")
-PROPOSED = {"team-a": {"max_label_pairs": 3}, "team-b": {"max_label_pairs": 5, "max_age": "1h"}}
+TENANTS = ("team-a", "team-b", "team-c", "team-d")
+PROPOSED = {
+    "team-a": {"max_label_pairs": 3},
+    "team-b": {"max_label_pairs": 5, "max_age": "1h", "max_label_value_bytes": 50, "shadow": ["max_label_value_bytes"]},
+    "team-c": {"max_label_value_bytes": 50, "max_label_name_bytes": 9},
+}
 
 
 def requests(seed: int) -> Iterator[tuple[str, list[tuple[dict[str, str], list[tuple[int, float]]]]]]:
@@ -30,7 +34,7 @@ def requests(seed: int) -> Iterator[tuple[str, list[tuple[dict[str, str], list[t
         series = []
         for each in range(choose.randint(1, 30)):
             labels = {"__name__": f"m{each}", "request": str(number)}
-            labels |= {f"label_{n}": "x" * choose.randint(1, 60) for n in range(choose.randint(0, 6))}
+            labels |= {f"label_{'y' * n}": "x" * choose.randint(1, 60) for n in range(choose.randint(0, 6))}
             age = choose.choice([0, 0, 0, 7_200_000])
             series.append((labels, [(now - age + n, 1.0) for n in range(choose.randint(1, 4))]))
         yield choose.choice(TENANTS), series
@@ -64,7 +68,7 @@ def found(result: subprocess.CompletedProcess[str]) -> Any:
 
 def by_reason(tenants: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     return {
-        each["tenant"]: {row["reason"]: row["samples"] for row in each["reasons"]}
+        each["tenant"]: {row["reason"]: row["samples"] + row["shadow_samples"] for row in each["reasons"]}
         for each in tenants
         if each["reasons"]
     }
@@ -82,12 +86,16 @@ def test_it_says_what_a_gateway_with_these_limits_refuses(sent: Any, written: Pa
         assert statuses == {204, 400}
         _, answer = gateway.get("/api/v1/tenant/rejections?tenant=*")
         assert gateway.stop() == 0
-    refused = by_reason(json.loads(answer)["data"]["tenants"])
-    assert set(refused) == {"team-a", "team-b"}
-    assert set(refused["team-b"]) == {"too_many_labels", "out_of_bounds_past"}
+    tenants = {each["tenant"]: each for each in json.loads(answer)["data"]["tenants"]}
+    refused = by_reason(list(tenants.values()))
+    assert set(refused) == set(PROPOSED)
+    assert set(refused["team-b"]) == {"too_many_labels", "out_of_bounds_past", "label_value_too_long"}
+    assert set(refused["team-c"]) == {"label_value_too_long", "label_name_too_long"}
+    (shadow,) = (row for row in tenants["team-b"]["reasons"] if row["reason"] == "label_value_too_long")
+    assert (shadow["samples"], shadow["shadow_samples"] > 0) == (0, True)
     assert by_reason(said["tenants"]) == refused
     assert said["samples"] == sum(len(samples) for _, series in sent for _, samples in series)
-    assert (said["refused"], said["tenants_cut"]) == (sum(sum(each.values()) for each in refused.values()), 2)
+    assert (said["refused"], said["tenants_cut"]) == (sum(each["samples"] for each in tenants.values()), 3)
 
 
 def test_limits_that_cut_nobody_are_0(written: Path) -> None:
@@ -101,7 +109,7 @@ def test_the_tables_name_tenants_reasons_and_the_limit(written: Path) -> None:
     assert result.returncode == 1
     assert "max_label_pairs=3" in result.stdout
     assert "series={" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("2 of 3 tenants would be cut: ")
+    assert result.stdout.splitlines()[-1].startswith("3 of 4 tenants would be cut: ")
 
 
 def test_a_rate_is_judged_by_append_time(written: Path) -> None:
