@@ -1,7 +1,9 @@
 """Good inputs to begin with, by kind; what the mutator makes of them reaches further than noise would."""
 
-from tests.wire.labels_oracle import canonical, label_fields, text_field
+from tests.wire.labels_oracle import canonical, label_fields, text_field, varint
 from tests.wire.messages import Histogram, MetricMetadata, ReadRequest, WriteRequest
+from tests.wire.messages_v2 import UnpackedRequest
+from tests.wire.requests_v2 import request_v2
 
 NOW = 1_700_000_000_000
 _CHUNKS = """\
@@ -46,6 +48,17 @@ def write_requests() -> list[bytes]:
     with_histograms = [text_field(1, run + text_field(4, each)) for each in histograms()]
     simple = [WriteRequest(timeseries=[each]).SerializeToString() for each in series]
     return [*simple, *with_histograms, b"".join(simple + with_histograms), text_field(3, metadata.SerializeToString())]
+
+
+def requests_v2() -> list[bytes]:
+    """What `write_requests` holds over remote-write 2.0, with metadata; packed and not, symbols first and last."""
+    said = MetricMetadata(type=3, help=b"How long.", unit=b"s")
+    bodies = [WriteRequest.FromString(body) for body in write_requests()]
+    packed = [request_v2(*body.timeseries, metadata=said).SerializeToString() for body in bodies]
+    single = UnpackedRequest.FromString(packed[-2]).SerializeToString()
+    symbols = [text_field(4, each) for each in (b"", b"__name__", b"h_bucket", b"Help.", b"\xff")]
+    run = text_field(1, b"\x01\x02") + text_field(2, b"\x10" + varint(NOW)) + text_field(5, b"\x08\x03\x18\x03")
+    return [*packed, single, text_field(5, run + text_field(4, b"\x0a\x02\x03\x03")) + b"".join(symbols)]
 
 
 def of_replicas() -> list[bytes]:

@@ -28,17 +28,17 @@ SEED = 7
 MAX_AGE = 3_600_000
 
 
-def _route(router: Router, data: memoryview) -> Routed:
+def _route(router: Router, data: memoryview, message: int = 1) -> Routed:
     """Names replicas where the router knows their labels."""
-    return router.route(data, SEED, corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE, name_replicas=True)
+    return router.route(data, SEED, corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE, message=message, name_replicas=True)
 
 
-def _router(**settings: Any) -> Target:
+def _router(*, message: int = 1, **settings: Any) -> Target:
     router = Router(7, **settings)
 
     def target(data: memoryview) -> None:
         try:
-            routed = _route(router, data)
+            routed = _route(router, data, message)
         except InvalidData:
             return
         for partition, record in routed.records:
@@ -141,6 +141,14 @@ def entries() -> dict[str, Entry]:
         "router, replicas, small records": Entry(
             _router(max_record_bytes=300, max_label_pairs=6, cluster_label="cluster", replica_label="job"),
             corpus.of_replicas(),
+        ),
+        "router 2.0": Entry(_router(message=2), corpus.requests_v2()),
+        "router 2.0, small records": Entry(
+            _router(message=2, max_record_bytes=300, max_label_pairs=6, max_repeated_bytes=3000), corpus.requests_v2()
+        ),
+        "router 2.0, replicas": Entry(
+            _router(message=2, max_record_bytes=500, cluster_label="cluster", replica_label="__replica__"),
+            [as_v2(body) for body in corpus.of_replicas()],
         ),
         "tenant split": Entry(_split(1), writes),
         "tenant split 2.0": Entry(_split(2), [as_v2(body) for body in writes]),

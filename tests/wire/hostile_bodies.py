@@ -8,6 +8,7 @@ from pathlib import Path
 
 from forebay.errors import InvalidData
 from tests.wire.labels_oracle import label_fields, text_field, varint
+from wire.snappy import BodyTooLarge
 from wire.write_request import Router
 
 BYTES = 8 << 20
@@ -118,15 +119,16 @@ def resident(field: str) -> int:
     raise LookupError(field)
 
 
-def main() -> None:
-    body = BODIES[sys.argv[1]]()
+def main(body: bytes, message: int) -> None:
     router = Router(16)
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is the making of the body: forget it
     before = resident("VmHWM")
     begin = time.process_time()
     try:
-        routed = router.route(body, 1, MIN, MAX)
+        routed = router.route(body, 1, MIN, MAX, message=message)
         outcome = {"rejected": routed.rejected, "samples": routed.samples, "records": len(routed.records)}
+    except BodyTooLarge:
+        outcome = {"too_large": True}
     except InvalidData:
         outcome = {"malformed": True}
     seconds = time.process_time() - begin
@@ -135,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(BODIES[sys.argv[1]](), 1)
