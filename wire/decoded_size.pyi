@@ -9,10 +9,11 @@ class DecodedSize:
     size. The estimate is meant to be too high rather than too low; it is checked against the runtime by tests.
     """
 
-    def __init__(self, messages: Sequence[Mapping[int, int]]) -> None:
-        """`messages` has each type's fields that matter, by number; the first type is that of the body.
+    def __init__(self, messages: Sequence[tuple[int, Mapping[int, int]]]) -> None:
+        """Each type of message has the size of its object and the kinds of its fields, by number; the body's is first.
 
-        A field that holds messages has the index of their type, one that holds packed numbers has -1.
+        The kind of a field that holds messages is the index of their type; of one that holds many numbers -1, one
+        number -2. Others, such as texts, are left out.
 
         Raises:
             ValueError: a field number is not within 1 and 31, an index names nothing, or there are too many types.

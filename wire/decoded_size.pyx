@@ -10,33 +10,35 @@ cdef enum:
     MAX_TYPES = 64
     MAX_FIELDS = 32
     MAX_DEPTH = 128  # protobuf's runtime stops at 100
-    MESSAGE = 144  # bytes of an object, of a repeated field's pointer to it, and of the growth of that field
-    TEXT = 32  # a string's place in its message or in a repeated field; its bytes are a copy
-    NUMBER = 24  # of a repeated one: eight, and what growing an array of them leaves behind
-    PACKED = -1
-    NOTHING = -2
+    TEXT = 48  # the place of a string, or of what is unknown, in a list that has grown; its bytes are a copy
+    NUMBER = 24  # of a repeated one: eight, and what growth leaves behind
+    NUMBERS = -1
+    NUMBER_ALONE = -2  # has its place in the message
+    UNKNOWN = -3
 
 
 cdef class DecodedSize:
     cdef int16_t _types[MAX_TYPES][MAX_FIELDS]
+    cdef uint32_t _sizes[MAX_TYPES]
 
     def __init__(self, messages):
         cdef int number, child
         if not 0 < len(messages) <= MAX_TYPES:
             raise ValueError(f"too many types of messages: {len(messages)}")
-        for index, fields in enumerate(messages):
+        for index, (size, fields) in enumerate(messages):
+            self._sizes[<int>index] = size
             for number in range(MAX_FIELDS):
-                self._types[<int>index][number] = NOTHING
+                self._types[<int>index][number] = UNKNOWN
             for field, kind in fields.items():
                 number = field
                 child = kind
-                if not 0 < number < MAX_FIELDS or not PACKED <= child < len(messages):
+                if not 0 < number < MAX_FIELDS or not NUMBER_ALONE <= child < len(messages):
                     raise ValueError(f"not a field: {field}: {kind}")
                 self._types[<int>index][number] = child
 
     def of(self, const unsigned char[::1] body not None):
         cdef Cursor cursor
-        cdef uint64_t size = MESSAGE
+        cdef uint64_t size = self._sizes[0]
         cdef int result
         if body.shape[0] == 0:
             return size
@@ -57,20 +59,20 @@ cdef class DecodedSize:
         while c.p < c.end:
             if read_tag(&c, &field, &wire_type) < 0:
                 return -1
+            child = self._types[kind][field] if field < MAX_FIELDS else UNKNOWN
             if wire_type != WIRE_BYTES:
                 if skip_field(&c, wire_type) < 0:
                     return -1
-                size[0] += NUMBER
+                size[0] += 0 if child == NUMBER_ALONE else NUMBER if child == NUMBERS else TEXT
                 continue
             if read_bytes(&c, &inner) < 0:
                 return -1
-            child = self._types[kind][field] if field < MAX_FIELDS else NOTHING
-            if child == PACKED:
+            if child == NUMBERS:
                 size[0] += NUMBER * <uint64_t>(inner.end - inner.p)
-            elif child == NOTHING:
+            elif child < 0:
                 size[0] += TEXT + <uint64_t>(inner.end - inner.p)
             else:
-                size[0] += MESSAGE
+                size[0] += self._sizes[child]
                 if depth == MAX_DEPTH or self._walk(inner, child, depth + 1, size) < 0:
                     return -1
         return 0

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -19,7 +19,11 @@ from wire.snappy import BodyTooLarge
 _GZIP = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 _MAX_MEMBERS = 8  # each costs a copy of what follows it; senders make one
-_PACKED: Final = -1
+_NUMBERS: Final = -1
+_NUMBER: Final = -2
+_OBJECT: Final = 40  # a message's head, the place of a pointer to it, and what growth of a repeated field leaves behind
+_PLACE: Final = 8  # of a field
+_TEXT_PLACE: Final = 16
 _JSON_BYTE: Final = 48  # a message of three characters becomes a dictionary of 64 bytes, and an object
 
 
@@ -127,20 +131,23 @@ def _each(holder: dict[str, Any], *names: str) -> Iterator[dict[str, Any]]:
         yield from holder.get(name) or ()
 
 
-def _shape(root: Descriptor) -> list[dict[int, int]]:
+def _shape(root: Descriptor) -> list[tuple[int, dict[int, int]]]:
     """The message types below `root`, as DecodedSize wants them."""
     types = [root]
-    shape: list[dict[int, int]] = []
+    shape: list[tuple[int, dict[int, int]]] = []
     for descriptor in types:  # grows as it goes
         fields: dict[int, int] = {}
+        size = _OBJECT
         for field in descriptor.fields:
+            is_text = field.type in {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES}
+            size += _TEXT_PLACE if is_text else _PLACE
             if field.message_type is not None:
                 if field.message_type not in types:
                     types.append(field.message_type)
                 fields[field.number] = types.index(field.message_type)
-            elif field.is_packed:
-                fields[field.number] = _PACKED
-        shape.append(fields)
+            elif not is_text:
+                fields[field.number] = _NUMBERS if field.is_repeated else _NUMBER
+        shape.append((size, fields))
     return shape
 
 

@@ -40,8 +40,6 @@ REQUEST_BYTES: Final = 8 << 20
 PATH: Final = "/api/v1/otlp/v1/metrics"
 _WORK: Final = 32
 """What a byte of OTLP costs, in bytes of remote write: the measure of the gate."""
-_DECODED_SHARE: Final = 2
-"""Of the memory for requests, what one may take when it is decoded: half."""
 _T = TypeVar("_T")
 
 
@@ -72,7 +70,9 @@ class OtlpHandler:
         self._clock = clock
         self._metrics = metrics
         self._stop = stop
-        self._max_decoded = settings.in_flight_bytes // _DECODED_SHARE
+        # What the budget leaves beside the bytes of the largest request, where that is most of it.
+        budget = settings.in_flight_bytes
+        self._max_decoded = max(budget - settings.largest_request, budget // 2)
 
     async def __call__(self, request: web.Request) -> web.Response:
         started = self._clock.monotonic()
