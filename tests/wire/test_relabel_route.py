@@ -150,3 +150,26 @@ def test_a_label_behind_the_samples_meets_the_rules_too() -> None:
     run = label_fields([(b"__name__", b"up")])
     body = text_field(1, run + text_field(2, b"\x10\xdc\x0b") + label_fields([(b"job", b"a")]))
     assert route(body, [{"action": "drop", "source_labels": ["job"], "regex": "a"}]).dropped == 1
+
+
+@pytest.mark.parametrize("message", [1, 2])
+def test_limits_are_about_the_labels_after_rules(message: int) -> None:
+    sent = request(series(("__name__", "up"), ("long", "x" * 50), ("job", "a")))
+    body = sent if message == 1 else as_v2(sent)
+    limits: dict[str, Any] = {"message": message, "max_label_value_bytes": 20, "max_label_pairs": 2}
+    drop = {"action": "labeldrop", "regex": "long"}
+    longer = {"source_labels": ["job"], "target_label": "job", "replacement": "y" * 30}
+    assert route(body, [drop], **limits).rejected == {}
+    assert route(body, [KEEP_ALL], **limits).rejected == {"too_many_labels": 1}
+    assert route(body, [drop, longer], **limits).rejected == {"label_value_too_long": 1}
+    shadow = ("label_value_too_long", "too_many_labels")
+    for rules, counted in (([drop], {}), ([KEEP_ALL], dict.fromkeys(shadow, 1)), ([drop, longer], {shadow[0]: 1})):
+        routed = route(body, rules, shadow=shadow, **limits)
+        assert (routed.rejected, routed.shadowed, routed.samples) == ({}, counted, 1)
+
+
+def test_what_is_dropped_is_within_every_limit() -> None:
+    body = request(*(series(("__name__", "up"), ("n", str(n)), samples=2) for n in range(9)))
+    drop = {"action": "drop", "source_labels": ["n"], "regex": "[^8]"}
+    routed = route(body, [drop], max_series_per_request=1, max_samples_per_request=2)
+    assert (routed.dropped, routed.samples, routed.rejected) == (16, 2, {})
