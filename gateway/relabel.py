@@ -11,6 +11,8 @@ _REPLACEMENT = "$1"
 _WITH_TARGET = frozenset({"replace", "hashmod", "lowercase", "uppercase", "keepequal", "dropequal"})
 _FIXED_REPLACEMENT = frozenset({"lowercase", "uppercase", "keepequal", "dropequal"})
 _MAX_MODULUS = 2**64 - 1
+_MAX_VARIABLES = 64
+"""Of one text: what it grows to is bounded by them."""
 
 
 class RelabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +38,13 @@ class RelabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("modulus must be from 0 to 2^64 - 1")
         if not all(self.source_labels):
             raise ValueError("source_labels must not hold an empty name")
+        if max(self.replacement.count("$"), self.target_label.count("$"), len(self.source_labels)) > _MAX_VARIABLES:
+            raise ValueError(f"at most {_MAX_VARIABLES} source_labels, and as many $ in a text")
+        self._check_fields(action)
+        AnchoredRegex(self.regex)
+
+    def _check_fields(self, action: str) -> None:
+        """That there is all that the action needs, and nothing that it does not take."""
         if action == "hashmod" and not self.modulus:
             raise ValueError("hashmod requires a modulus that is not zero")
         if action in _WITH_TARGET and not self.target_label:
@@ -50,7 +59,6 @@ class RelabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "source_labels", "target_label", "modulus", "separator", "replacement"
         ):
             raise ValueError(f"{action} takes regex, and no other fields")
-        AnchoredRegex(self.regex)
 
     def _others(self, *names: str) -> bool:
         """Whether one of these fields is not at its default."""

@@ -1,19 +1,22 @@
 """A label set under change, as Prometheus' labels.Builder has it: what was there in its order, then what was set in its.
 
-Labels that rules name have a slot each, so that finding one costs nothing; every other one is searched.
+Labels that rules name have a slot each, so that finding one costs nothing; every other one is searched, or looked up in an
+index where there are so many that searching would take time by their square.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memset
 
 from wire.arena cimport Arena, arena_free, arena_reset
 from wire.canonical cimport LabelPair
+from wire.murmur3 cimport murmur3_x64_128
 from wire.relabel_memo cimport Text
 
 cdef enum:
     NOWHERE = -1
     SLOT_KEYS = 256
+    SEARCHED = 48          # labels, up to which they are searched
     MAX_BUILT = 8192       # labels that one series may come to have on the way
 
 cdef struct Slots:
@@ -33,6 +36,9 @@ cdef struct Builder:
     uint32_t base          # pairs that were there
     bint keeps_order       # a label that is set moves behind the others
     bint changed
+    uint32_t* index        # by hash of the name: the position and one; 0 where there is none
+    uint32_t index_room    # a power of two
+    uint32_t indexed       # how many pairs are in it
     Arena texts            # made for the series at hand
 
 cdef inline uint32_t slot_key(const uint8_t* name, uint32_t size) noexcept nogil:
@@ -53,6 +59,7 @@ cdef inline int32_t slot_of(const Slots* slots, const uint8_t* name, uint32_t si
 cdef inline void builder_free(Builder* b) noexcept nogil:
     free(b.at)
     free(b.pairs)
+    free(b.index)
     arena_free(&b.texts)
 
 cdef inline void builder_begin(Builder* b) noexcept nogil:
@@ -61,6 +68,7 @@ cdef inline void builder_begin(Builder* b) noexcept nogil:
     arena_reset(&b.texts)
     b.count = 0
     b.base = 0
+    b.indexed = 0
     b.changed = False
     for slot in range(b.slots.count):
         b.at[slot] = NOWHERE
@@ -101,11 +109,52 @@ cdef inline Text builder_get(const Builder* b, int32_t slot) noexcept nogil:
         value.size = b.pairs[at].value_size
     return value
 
-cdef inline int32_t builder_find(const Builder* b, Text name, int32_t slot) noexcept nogil:
+cdef inline uint32_t _index_at(const Builder* b, const uint8_t* name, uint32_t size) noexcept nogil:
+    """Seeded by an address, which nobody outside knows: names that share a place cannot be made."""
+    return <uint32_t>murmur3_x64_128(name, size, <uint32_t>(<uint64_t>b.index >> 4)).low & (b.index_room - 1)
+
+cdef inline bint _build_index(Builder* b) noexcept nogil:
+    """Brings the index up to date; whether there was memory for it."""
+    cdef uint32_t room = 256
+    cdef uint32_t at
+    cdef void* index
+    if b.index_room < 2 * b.count:
+        while room < 4 * b.count:
+            room *= 2
+        index = realloc(b.index, room * sizeof(uint32_t))
+        if index == NULL:
+            return False
+        b.index = <uint32_t*>index
+        b.index_room = room
+        b.indexed = 0
+    if b.indexed == 0:
+        memset(b.index, 0, b.index_room * sizeof(uint32_t))
+    while b.indexed < b.count:
+        if b.pairs[b.indexed].name != NULL:
+            at = _index_at(b, b.pairs[b.indexed].name, b.pairs[b.indexed].name_size)
+            while b.index[at]:
+                at = (at + 1) & (b.index_room - 1)
+            b.index[at] = b.indexed + 1
+        b.indexed += 1
+    return True
+
+cdef inline int32_t _look_up(const Builder* b, Text name) noexcept nogil:
+    cdef uint32_t at = _index_at(b, name.data, name.size)
+    cdef const LabelPair* pair
+    while b.index[at]:
+        pair = &b.pairs[b.index[at] - 1]
+        if pair.name != NULL and pair.name_size == name.size and memcmp(pair.name, name.data, name.size) == 0:
+            return <int32_t>(b.index[at] - 1)
+        at = (at + 1) & (b.index_room - 1)
+    return NOWHERE
+
+cdef inline int32_t builder_find(Builder* b, Text name, int32_t slot) noexcept nogil:
     """Where a label is; `slot` is that of its name."""
     cdef uint32_t i
     if slot != NOWHERE:
         return b.at[slot]
+    if b.count > SEARCHED and _build_index(b):
+        return _look_up(b, name)
     for i in range(b.count):
         if b.pairs[i].name_size == name.size and b.pairs[i].name != NULL:
             if memcmp(b.pairs[i].name, name.data, name.size) == 0:

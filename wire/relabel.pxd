@@ -23,9 +23,12 @@ cdef enum:
     CHANGED = 1           # and not in order
     DROPPED = 2
     TOO_MANY = 3          # on the way: more than MAX_BUILT
+    OVERGROWN = 4         # a text of more than MAX_GROWN, or texts of more than MAX_TEXTS
     RELABEL_NO_MEMORY = -2
 
     RECENT_BYTES = 60
+    MAX_GROWN = 1 << 20   # more than a record holds
+    MAX_TEXTS = 1 << 24
 
 cdef struct Recent:
     uint32_t size              # 0: there is none
@@ -159,6 +162,7 @@ cdef inline int joined(Relabeler* r, const Rule* rule, Text* out) noexcept nogil
     return 0
 
 cdef inline int replace(Relabeler* r, const Rule* rule, Text value) noexcept nogil:
+    """0, OVERGROWN, or -1 without memory."""
     cdef Match m
     cdef Text target, result
     cdef int32_t slot = rule.target
@@ -170,6 +174,8 @@ cdef inline int replace(Relabeler* r, const Rule* rule, Text value) noexcept nog
         result = m.known.result
     elif expand(&r.builder.texts, &rule.replacement, value, &m.groups, &result) < 0:
         return -1
+    if result.size > MAX_GROWN:
+        return OVERGROWN
     if slot != NOWHERE:
         return builder_set(&r.builder, r.rules.slots.names[slot], slot, result)
     if rule.by_regex:
@@ -178,6 +184,8 @@ cdef inline int replace(Relabeler* r, const Rule* rule, Text value) noexcept nog
         return -1
     if target.size == 0:
         return 0
+    if target.size > MAX_GROWN:
+        return OVERGROWN
     return builder_set(&r.builder, target, slot_of(&r.rules.slots, target.data, target.size), result)
 
 cdef inline int fold(Relabeler* r, const Rule* rule, Text value) noexcept nogil:
@@ -285,7 +293,9 @@ cdef inline int apply_rule(Relabeler* r, const Rule* rule) noexcept nogil:
         failed = hash_mod(r, rule, value)
     else:
         failed = fold(r, rule, value)
-    return RELABEL_NO_MEMORY if failed else SAME
+    if failed:
+        return RELABEL_NO_MEMORY if failed < 0 else failed
+    return OVERGROWN if r.builder.texts.bytes > MAX_TEXTS else SAME
 
 cdef inline void relabel_begin(Relabeler* r) noexcept nogil:
     """Before the labels of a series are put into the builder, in the order of their names."""

@@ -46,5 +46,6 @@ class RelabelRules:
         No label may come twice, or be empty. The way for one series; `Router` carries rules out in its walk.
 
         Raises:
-            MemoryError, ValueError: rules make more than 8192 labels of them.
+            ValueError: rules make more than 8192 labels of them, or a text of more than 1 MiB.
+            MemoryError: there was no memory.
         """

@@ -346,8 +346,8 @@ cdef class RelabelRules:
                 raise MemoryError
             if result == DROPPED:
                 return None
-            if result == TOO_MANY:
-                raise ValueError("too many labels")
+            if result in (TOO_MANY, OVERGROWN):
+                raise ValueError("labels outgrow what can be stored")
             if result == SAME:
                 return ordered
             sort_labels(r.builder.pairs, r.builder.count)

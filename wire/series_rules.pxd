@@ -7,8 +7,8 @@ from wire.cursor cimport Cursor
 from wire.draft cimport Elements
 from wire.label_builder cimport builder_put
 from wire.label_set cimport add_label, begin_labels, settle_labels
-from wire.refusals cimport MISSING_NAME, TOO_MANY_LABELS
-from wire.relabel cimport DROPPED, RELABEL_NO_MEMORY, SAME, TOO_MANY, relabel, relabel_begin
+from wire.refusals cimport MISSING_NAME, SERIES_TOO_LARGE, TOO_MANY_LABELS
+from wire.relabel cimport DROPPED, MAX_GROWN, OVERGROWN, RELABEL_NO_MEMORY, SAME, TOO_MANY, relabel, relabel_begin
 from wire.walk cimport HISTOGRAMS, MALFORMED, NO_MEMORY, SAMPLES, Walk
 
 cdef enum:
@@ -24,6 +24,8 @@ cdef inline int _outcome(Walk* w) noexcept nogil:
         return NO_MEMORY
     if result == DROPPED:
         return LEFT_OUT
+    if result == OVERGROWN:
+        return SERIES_TOO_LARGE
     if result == TOO_MANY:
         return TOO_MANY_LABELS
     if result == SAME:
@@ -40,6 +42,8 @@ cdef inline int _outcome(Walk* w) noexcept nogil:
 cdef inline int relabel_run(Walk* w, Cursor run) noexcept nogil:
     """Rules over labels that are canonical: 0 where these stay as they are, or one of the above, a reason or NO_MEMORY."""
     cdef LabelPair pair
+    if run.end - run.p > MAX_GROWN:
+        return SERIES_TOO_LARGE
     relabel_begin(w.relabeler)
     while run.p < run.end:
         if _read_canonical_label(&run, &pair) < 0:
@@ -54,6 +58,8 @@ cdef inline int relabel_labels(Walk* w, int settled) noexcept nogil:
     cdef int result
     if settled and settled != MISSING_NAME:
         return settled
+    if w.labels.bytes > MAX_GROWN:
+        return SERIES_TOO_LARGE
     relabel_begin(w.relabeler)
     for i in range(w.labels.count):
         if builder_put(&w.relabeler.builder, &w.labels.pairs[i]) < 0:

@@ -131,7 +131,7 @@ def test_a_set_label_comes_behind_those_that_were_there() -> None:
 
 def test_more_labels_than_a_series_may_come_to_have_are_refused() -> None:
     rules = RelabelRules(made([{"action": "labelmap", "regex": "(.*)", "replacement": f"x{n}$1"} for n in range(12)]))
-    with pytest.raises(ValueError, match="too many"):
+    with pytest.raises(ValueError, match="outgrow"):
         rules.apply([(b"l%d" % n, b"v") for n in range(10)])
 
 
@@ -197,3 +197,24 @@ def test_rules_are_not_made_twice() -> None:
     assert len(rules) == 1
     with pytest.raises(TypeError):
         rules.__init__([])  # type: ignore[misc]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(30, 400), rule_lists, st.randoms(use_true_random=False))
+def test_many_labels_are_found_as_few_are(count: int, drawn: list[dict[str, Any]], random: Any) -> None:
+    mapped = {"action": "labelmap", "regex": "l(.)(.*)", "replacement": "l${2}$1"}
+    moved = {"source_labels": ["l100"], "regex": "(.*)", "target_label": "l$1", "replacement": "set"}
+    rules = made([mapped, moved, *drawn, {"action": "labeldrop", "regex": "l.*7"}, mapped, moved])
+    labels = {f"l{random.randrange(1000)}": str(random.randrange(1000)) for _ in range(count)}
+    assert RelabelRules(rules).apply(pairs(labels)) == oracle.relabel(rules, pairs(labels))
+
+
+@pytest.mark.parametrize("regex", ["(.*)", "(?i)(.*)"])
+def test_values_that_outgrow_a_record_are_refused(regex: str) -> None:
+    double = {"source_labels": ["a"], "regex": regex, "target_label": "a", "replacement": "$1$1"}
+    assert len(relabel({"a": "x"}, *[double] * 10)["a"]) == 1024  # type: ignore[index]
+    with pytest.raises(ValueError, match="outgrow"):
+        relabel({"a": "x"}, *[double] * 40)
+    spread = [{**double, "target_label": f"b{n}", "replacement": "$1" * 60} for n in range(60)]
+    with pytest.raises(ValueError, match="outgrow"):
+        relabel({"a": "x" * 10_000}, *spread, *[{**rule, "regex": "(.*)"} for rule in spread])

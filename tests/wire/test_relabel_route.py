@@ -173,3 +173,10 @@ def test_what_is_dropped_is_within_every_limit() -> None:
     drop = {"action": "drop", "source_labels": ["n"], "regex": "[^8]"}
     routed = route(body, [drop], max_series_per_request=1, max_samples_per_request=2)
     assert (routed.dropped, routed.samples, routed.rejected) == (16, 2, {})
+
+
+@pytest.mark.parametrize("message", [1, 2])
+def test_labels_that_no_record_holds_do_not_meet_rules(message: int) -> None:
+    sent = request(series(("__name__", "up"), ("long", "x" * (1 << 20))), series(("__name__", "up")))
+    routed = route(sent if message == 1 else as_v2(sent), [{"action": "labeldrop", "regex": "long"}], message=message)
+    assert (routed.rejected, routed.samples) == ({"series_too_large": 1}, 1)
