@@ -28,6 +28,9 @@ _RELOAD_SECONDS = 3.0
 """Between two changes of the file: longer than it takes to look at it and to read it."""
 
 
+_TAKEN_SECONDS = 120.0
+
+
 @dataclass(frozen=True)
 class Paced:
     latencies: tuple[float, ...]
@@ -101,8 +104,11 @@ def reloading(file: Path, texts: list[str], pages: list[int], port: int) -> Iter
     finally:
         stop.set()
         thread.join()
-        if _reloaded_at(port) == before:
-            raise RuntimeError("the gateway has taken no new overrides")
+        deadline = time.monotonic() + _TAKEN_SECONDS
+        while _reloaded_at(port) == before:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the gateway has taken no new overrides")
+            time.sleep(0.2)
 
 
 def _page(port: int) -> str:
@@ -146,7 +152,7 @@ def measure(tenants: int, distinct: int, rate: float, seconds: float, rounds: in
             bare, lines = _idle(gateway), len(_page(port).splitlines())
             read: list[int] = []
             with reloading(file, texts[:1], read, port):
-                time.sleep(3 * _RELOAD_SECONDS)
+                time.sleep(1.5 * _RELOAD_SECONDS)
             known = _idle(gateway)
             for number in range(tenants):
                 sender.write(f"tenant-{number}")

@@ -8,7 +8,7 @@ from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.record import Replica, new_headers
 from forebay.clock import Clock
 from forebay.errors import Forbidden, InvalidData, Retryable
-from gateway.division import Division, beyond
+from gateway.division import Division, beyond, summed
 from gateway.limits import LimitSettings
 from gateway.live_trial import LiveTrial, Shown
 from gateway.metrics import GatewayMetrics
@@ -160,6 +160,7 @@ class Intake:
         if routed.parts:
             self.rejections.note(tenant, beyond(routed))
         if limited is not None:
+            limited.stored = summed([part for _, part, _ in paid])
             raise limited
 
     def _pay(self, parts: Sequence[tuple[str, Routed]]) -> tuple[list[_Paid], RateLimited | None]:

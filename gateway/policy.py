@@ -1,5 +1,6 @@
 """What decides the fate of a tenant's request, put together once and not for every request."""
 
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -75,6 +76,7 @@ class Policies:
         self._memos = RelabelMemos(relabel_memory)
         self._max_repeated_bytes = max_repeated_bytes
         self._table = _Table(partitions, overrides or {}, {}, {})
+        self._swap = threading.Lock()
 
     @property
     def tenants(self) -> int:
@@ -85,17 +87,19 @@ class Policies:
         """The tenant's policy over a log of so many partitions."""
         table = self._table
         if partitions != table.partitions:  # it has grown
-            table = self._table = _Table(partitions, table.overrides, {}, {})
+            with self._swap:
+                table = self._table = _Table(partitions, self._table.overrides, {}, {})
         policy = table.made.get(tenant)
         return policy if policy is not None else self._make(table, tenant)
 
     def replace(self, overrides: Mapping[str, LimitSettings]) -> None:
         """Other limits from the next request on, at one moment; requests under way keep what they began with."""
-        table = self._table
         # Those still in use stay: a router may have learned things that are worth keeping.
         used = {self._defaults, *overrides.values()}
-        routers = {limits: router for limits, router in list(table.routers.items()) if limits in used}
-        self._table = _Table(table.partitions, overrides, {}, routers)
+        with self._swap:
+            table = self._table
+            routers = {limits: router for limits, router in list(table.routers.items()) if limits in used}
+            self._table = _Table(table.partitions, overrides, {}, routers)
 
     def _make(self, table: _Table, tenant: str) -> TenantPolicy:
         limits = table.overrides.get(tenant, self._defaults)

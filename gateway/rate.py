@@ -1,7 +1,7 @@
 """Samples per second of each tenant: buckets of tokens that may go into debt."""
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from forebay.clock import Clock
 from forebay.errors import Retryable
@@ -11,16 +11,21 @@ from gateway.rejections import Rejections
 from gateway.tenant_state import TenantStates
 from gateway.token_bucket import TokenBucket
 
+if TYPE_CHECKING:
+    from wire.write_request import Routed
+
 _LIMIT: Final = "samples_per_second"
 _RETRY_SECONDS: Final = (1, 60)
 """The least and the most that a sender is told to wait: the limit may be raised meanwhile."""
 
 
 class RateLimited(Retryable):
-    """429: the tenant has sent more than it may; nothing of the request is stored."""
+    """429: the tenant has sent more than it may; nothing of what the request holds of it is stored."""
 
     def __init__(self, policy: TenantPolicy, wait: float) -> None:
         least, most = _RETRY_SECONDS
+        self.stored: Routed | None = None
+        """What the request held of other tenants; it was stored."""
         self.retry_after = min(most, max(least, math.ceil(wait)))
         super().__init__(
             f"too many samples: tenant={policy.tenant} samples_per_second={policy.limits.samples_per_second:g}",

@@ -23,6 +23,7 @@ from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.negotiation import REMOTE_WRITE_2, negotiate
 from gateway.principal import principal_of
+from gateway.rate import RateLimited
 from gateway.refusal import refusal_of
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
@@ -74,7 +75,8 @@ class WriteHandler:
             status, text, headers = refusal_of(error, self._gate)
             response = web.Response(status=status, text=f"{text}\n", headers=headers)
             if protocol == REMOTE_WRITE_2:
-                response.headers.update(NOTHING_WRITTEN)
+                stored = error.stored if isinstance(error, RateLimited) else None
+                response.headers.update(written_headers(stored) if stored else NOTHING_WRITTEN)
         except Exception:
             self._metrics.requests[500].inc()
             raise  # a bug: the server logs it and answers 500 without telling the sender how we are made

@@ -98,6 +98,16 @@ async def test_over_one_tenants_rate_the_others_are_stored_and_it_is_429(
     assert stored(log) == {"fast": {labels(1)}}
 
 
+async def test_over_one_tenants_rate_the_headers_count_what_is_written_of_others(make_gateway: MakeGateway) -> None:
+    limits = LimitSettings(samples_per_second=1, samples_burst=1)
+    gateway = await make_gateway(tenancy=SPLIT, policies=Policies(LimitSettings(), HaSettings(), 4, {"slow": limits}))
+    await gateway.write(of("slow", "slow"))
+    data = snappy.compress(as_v2(snappy.decompress(of("slow", "fast", "fast"))))
+    async with gateway.client.post("/api/v1/write", data=data, headers={"Content-Type": V2}) as answer:
+        assert answer.status == 429
+        assert answer.headers["X-Prometheus-Remote-Write-Samples-Written"] == "2"
+
+
 async def test_without_the_log_nothing_is_acknowledged_or_charged(log: FakeLog, make_gateway: MakeGateway) -> None:
     limits = LimitSettings(samples_per_second=1, samples_burst=1)
     gateway = await make_gateway(tenancy=SPLIT, limits=limits)
