@@ -29,6 +29,7 @@ from forebay.restarts import CrashLoop, Restarts
 from forebay.settings import Settings
 from forebay.shared_port import listen
 from forebay.signals import SAME_SECONDS
+from forebay.trial_api import TOPIC as TRIAL_TOPIC
 from gateway.siblings import Reply
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _POLL_SECONDS = 5.0
 _READY_POLL_SECONDS = 0.1
 _READY_SECONDS = 120.0
 """How long a new worker may take to be ready; until then the one that it is to replace is kept."""
-_TOPIC_SECONDS = {"reload": 30.0}
+_TOPIC_SECONDS = {"reload": 30.0, TRIAL_TOPIC: 30.0}
 
 
 class SupervisorMetrics:
