@@ -10,11 +10,13 @@ in the loop; so how long they wait is known, and the queue can be kept short.
 
 How long one may wait is by CoDel's idea: a queue that comes and goes is a burst, and is worth waiting for
 (`burst_wait`). One that does not empty within that time is overload: longer waiting would get nobody more done, so from
-then on, and until a second has passed without a refusal, nobody waits longer than `standing_wait`. A request is refused
-on its headers alone, where it would wait longer: at most as many of each other tenant go first as wait of its own.
+then on, and until a second has passed without a refusal, nobody waits longer than `standing_wait`; but for tenants that
+have fewer waiting than others on average, who are not what is too much. A request is refused on its headers alone,
+where it would wait longer: at most as many of each other tenant go first as wait of its own.
 
 Turns go by bytes begun: start-time fair queueing. Of the places, a tenant that has some gets another one only while it
-has less than four times what is free: one tenant alone gets four fifths of them, and others find some left.
+has less than four times what is free: one tenant alone gets four fifths of them, and others find some left. Where none
+is, since places became fewer, a tenant that has nothing at work gets one more.
 """
 
 import asyncio
@@ -24,7 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from forebay.errors import Retryable
-from gateway.places import Places
+from gateway.places import FEW, Places
 
 _CALM_SECONDS = 1.0
 _SHARE = 4
@@ -39,11 +41,12 @@ class Overloaded(Retryable):
 
 
 class _Waiting:
-    __slots__ = ("begin", "begun", "since")
+    __slots__ = ("begin", "begun", "since", "size")
 
-    def __init__(self, begin: float, since: float, begun: "asyncio.Future[None]") -> None:
+    def __init__(self, begin: float, size: int, since: float, begun: "asyncio.Future[None]") -> None:
         self.begin = begin
         """Its place in the order of turns."""
+        self.size = size
         self.since = since
         self.begun = begun
 
@@ -60,14 +63,14 @@ class Admission:
         self._standing_wait = standing_wait
         self._loop = asyncio.get_running_loop()
         self._queues: dict[str, deque[_Waiting]] = {}
+        self._queued_since = 0.0
+        self._pressed_until = 0.0
         self._working: dict[str, int] = {}
         self._served: dict[str, float] = {}  # bytes begun, on a scale on which the least served of all is at `_least`
         self._least = 0.0
         self._begun_in_pass = False
         self._last_begin = 0.0
         self._mean_interval = 0.0
-        self._queued_since = 0.0
-        self._pressed_until = 0.0
 
     def check(self, tenant: str) -> None:
         """Raises Overloaded where a request of this tenant would wait too long."""
@@ -76,8 +79,8 @@ class Admission:
         now = self._loop.time()
         own = len(self._queues.get(tenant, ()))
         ahead = own + sum(min(len(queue), own + 1) for name, queue in self._queues.items() if name != tenant)
-        interval = max(self._mean_interval, now - self._last_begin)
-        if (expected := ahead * interval) > (allowed := self._may_wait(now)):
+        stalled = 0.0 if self.working < self.places.count else now - self._last_begin
+        if (expected := ahead * max(self._mean_interval, stalled)) > (allowed := self._may_wait(tenant, now)):
             raise self._refuse(now, expected, allowed)
 
     def turn(self, tenant: str, size: int) -> "Turn":
@@ -89,15 +92,16 @@ class Admission:
         begin = max(self._least, self._served.get(tenant, 0.0))
         if len(self._served) >= _REMEMBERED:
             self._served.clear()  # whoever waits has its place in the order already
-        self._served[tenant] = begin + max(size, 1)
+        size = max(size, 1)
+        self._served[tenant] = begin + size
         if not (self.waiting or self._begun_in_pass) and self._has_place(tenant):
             self._start(tenant, begin)
             return 0.0
         now = self._loop.time()
-        allowed = self._may_wait(now)
+        allowed = self._may_wait(tenant, now)
+        one = _Waiting(begin, size, now, self._loop.create_future())
         if not self.waiting:
             self._queued_since = now
-        one = _Waiting(begin, now, self._loop.create_future())
         self._queues.setdefault(tenant, deque()).append(one)
         self.waiting += 1
         if not self._begun_in_pass:
@@ -157,20 +161,31 @@ class Admission:
         self._start(tenant, one.begin)
 
     def _has_place(self, tenant: str) -> bool:
-        free = self.places.count - self.working
-        has = free > 0 and self._working.get(tenant, 0) < _SHARE * free
-        if not has:
-            self.places.needed()
-        return has
+        places, own = self.places, self._working.get(tenant, 0)
+        free = places.count - self.working
+        if own < _SHARE * free:
+            return True
+        places.needed()
+        return not own and free > -FEW and self.working < places.most
 
-    def _may_wait(self, now: float) -> float:
+    def _may_wait(self, tenant: str, now: float) -> float:
         if self.waiting and now - self._queued_since > self._burst_wait:
             self._pressed_until = now + _CALM_SECONDS
-        return self._standing_wait if now < self._pressed_until else self._burst_wait
+        if now >= self._pressed_until:
+            return self._burst_wait
+        own = len(self._queues.get(tenant, ()))
+        tenants = len(self._queues) + (not own)
+        return self._burst_wait if (own + 1) * tenants <= self.waiting else self._standing_wait
 
     def _expire(self, tenant: str, one: _Waiting, allowed: float) -> None:
+        # After one more pass: where the process stood still, and not the queue, whoever is next gets its turn.
+        self._loop.call_soon(self._end_waiting, tenant, one, allowed)
+
+    def _end_waiting(self, tenant: str, one: _Waiting, allowed: float) -> None:
         if not one.begun.done():
             self._forget(tenant, one)
+            if tenant in self._served:
+                self._served[tenant] -= one.size
             now = self._loop.time()
             one.begun.set_exception(self._refuse(now, now - one.since, allowed))
 

@@ -28,7 +28,7 @@ class Places:
 
     def __init__(self, most: int, target: float, first: int = _FIRST) -> None:
         self.count = min(most, first)
-        self._most = most
+        self.most = most
         self._target = target
         self._began = 0.0
         self._sum = 0.0
@@ -67,10 +67,10 @@ class Places:
             self._before_look = None
         if mean > self._target and not self._least:
             self._before_look = self.count, mean
-            self.count, self._seen = min(FEW, self._most), 0
+            self.count, self._seen = min(FEW, self.most), 0
             return
         target = max(self._target, 2 * self._least[0][1]) if self._least else self._target
         if mean > target:
-            self.count = max(min(FEW, self._most), int(self.count * max(_SLOWEST, target / mean)))
+            self.count = max(min(FEW, self.most), int(self.count * max(_SLOWEST, target / mean)))
         elif self._needed:
-            self.count = min(self._most, int(self.count * _GROWTH) + 1)
+            self.count = min(self.most, int(self.count * _GROWTH) + 1)

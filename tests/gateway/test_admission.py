@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from gateway.admission import Admission, Overloaded
+from gateway.places import Places
 
 LONG = 60.0
 
@@ -88,6 +89,35 @@ async def test_one_tenant_leaves_places_for_others() -> None:
     assert await requests.all() == [None] * 21
 
 
+async def test_a_tenant_with_nothing_at_work_gets_a_place_when_places_have_become_fewer() -> None:
+    places = Places(100, 0.05)
+    turns = Admission(places, burst_wait=LONG, standing_wait=LONG)
+    requests = Tenants(turns)
+    for _ in range(40):
+        requests.ask("greedy")
+    await passes(100)
+    assert turns.working == 26  # of 32
+    places.count = 26
+    requests.ask("other")
+    requests.ask("other")
+    requests.ask("third")
+    await passes(10)
+    assert requests.begun[26:] == ["other", "third"]
+    assert await requests.all() == [None] * 43
+
+
+async def test_places_that_one_tenant_alone_needs_become_more() -> None:
+    turns = Admission(Places(100, 0.05), burst_wait=LONG, standing_wait=LONG)
+
+    async def connection() -> None:
+        for _ in range(40):
+            async with turns.turn("only", 1):
+                await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(connection() for _ in range(100)))
+    assert turns.places.count > 60
+
+
 async def test_tenants_take_turns_however_many_requests_one_of_them_has() -> None:
     requests = Tenants(admission())
     for _ in range(50):
@@ -157,17 +187,17 @@ async def test_a_queue_that_stands_is_cut_short_until_it_is_calm_again(monkeypat
     requests.ask("a")
     first = requests.ask("a")
     await passes(5)
-    turns.check("b")  # not known to take long yet, and a burst is waited for
+    turns.check("a")  # not known to take long yet, and a burst is waited for
     time.advance(9)
-    turns.check("b")
+    turns.check("a")
     time.advance(1.5)
     with pytest.raises(Overloaded, match="allowed=2s"):
-        turns.check("b")
+        turns.check("a")
     with pytest.raises(Overloaded):
         await first
     requests.end.set()
     await passes(5)
-    turns.check("b")  # nobody waits: there is nothing to refuse for
+    turns.check("a")  # nobody waits: there is nothing to refuse for
     async with turns.turn("a", 1):
         late = asyncio.create_task(turns.turn("a", 1).__aenter__())
         await passes(3)
@@ -181,6 +211,21 @@ async def test_a_queue_that_stands_is_cut_short_until_it_is_calm_again(monkeypat
         await passes(3)
         assert not later.done()
     await later
+    await requests.all()
+
+
+async def test_the_queue_is_cut_short_for_those_who_fill_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Time(monkeypatch)
+    turns = admission(places=1, burst=10, standing=2)
+    requests = Tenants(turns)
+    for _ in range(5):
+        requests.ask("a")
+    await passes(10)
+    time.advance(10.5)
+    with pytest.raises(Overloaded, match="allowed=2s"):
+        turns.check("a")
+    with pytest.raises(Overloaded, match="allowed=10s"):
+        turns.check("b")
     await requests.all()
 
 
