@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import run, sanitized
+from tests.fuzz import exchange, run, sanitized
 from tests.fuzz.mutator import Mutator
 
 SECONDS = 15
@@ -20,6 +20,30 @@ def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
     assert "router: " in result.stdout
     assert "merge blocks: " in result.stdout
     assert "ERROR: AddressSanitizer" not in result.stderr
+
+
+@pytest.mark.slow
+def test_no_request_crashes_hangs_or_is_answered_with_5xx(tmp_path: Path) -> None:
+    last_input = tmp_path / "input"
+    result = run.fuzz(300, 1, last_input, requests=20_000)
+    name, _, rest = last_input.read_bytes().partition(b"\n")
+    assert result.returncode == 0, f"{result.stderr[-6000:]}\nlast input: {name!r} {rest.rstrip(bytes(1)).hex()}"
+    for kind in ("router: ", "router 2.0: ", "otlp: ", "request, headers: ", "request, every byte: "):
+        assert kind in result.stdout
+
+
+def test_an_answer_of_5xx_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = exchange.request(exchange.V1, b"\x00")
+    gateway = exchange.Exchange()
+    assert gateway(whole) == [204]
+
+    def fail(*_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("gateway.write.read_body", fail)
+    with pytest.raises(AssertionError, match="answered with 500"):
+        gateway(whole)
+    gateway.close()
 
 
 @pytest.fixture(scope="module")
