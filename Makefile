@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 KERNELS := $(wildcard wire/*.p[yx]* tsdb/*.p[yx]* consumers/*.p[yx]* query/*.p[yx]*)
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: run test lint bench elastic soak chaos fuzz docs lock clean
+.PHONY: run test lint bench elastic senders soak chaos fuzz docs lock clean
 
 run: $(VENV)/kernels   ## the main job: everything in one process, on an embedded log and a local bucket in $(DATA)
 	$(BIN)/forebay all-in-one --data.dir=$(DATA)
@@ -34,6 +34,9 @@ soak: $(VENV)/kernels  ## kill -9 at random moments under load, for ROUNDS round
 elastic: $(VENV)/kernels ## consumers come and go under load on Kafka and S3, 20 minutes; tables and charts of docs/elastic.md
 	$(BIN)/python -m tests.peers kafka-4.1 versitygw
 	$(BIN)/python -m tests.elastic
+
+senders: $(VENV)/kernels ## Prometheus 3.15 (1.0 and 2.0), 2.42 and vmagent for MINUTES, through restarts and outages; nothing may be lost
+	$(BIN)/python -m tests.senders --minutes $(or $(MINUTES),5)
 
 chaos: $(VENV)/kernels ## EVENTS of all kinds on real Kafka and S3; SEED repeats a plan, COMPACTOR=1 adds one (docs/testing.md)
 	$(BIN)/python -m tests.peers kafka-4.1 versitygw

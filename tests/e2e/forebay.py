@@ -47,6 +47,13 @@ class ForebayServer(Process):
             body: dict[str, Any] = json.loads(answer.read())
             return body
 
+    def metrics(self, prefix: str) -> dict[str, float]:
+        """Its own metrics whose names begin with `prefix`, with their labels as they are printed."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
+            lines: list[str] = answer.read().decode().splitlines()
+        rows = (line.rpartition(" ") for line in lines if line.startswith(prefix))
+        return {name: float(value) for name, _, value in rows}
+
     def wait_published(self, timeout: float = 120) -> None:
         """Until every record of the log lies in a published segment; nothing may be writing."""
         deadline = time.monotonic() + timeout

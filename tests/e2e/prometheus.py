@@ -80,15 +80,25 @@ class PrometheusServer(Process):
                 found[name] = found.get(name, 0.0) + float(value)
         return found
 
+    def trace_ids(self) -> set[str]:
+        """Of all exemplars it holds."""
+        parameters = urllib.parse.urlencode({"query": '{__name__=~".+"}', "start": 0, "end": time.time() + 60})
+        answer = json.loads(self._call(f"/api/v1/query_exemplars?{parameters}"))["data"]
+        return {each["labels"]["trace_id"] for series in answer for each in series["exemplars"]}
+
     def wait_sent(self, timeout: float = 60) -> None:
         """Until remote-write has nothing left to send; raises PeerError where samples failed or time is up."""
+        self.wait_drained(timeout, failures=False)
+
+    def wait_drained(self, timeout: float = 60, *, failures: bool = True) -> None:
+        """As `wait_sent`; with `failures`, whatever became of the samples."""
         deadline = time.monotonic() + timeout
         quiet = 0
         before = -1.0
         while time.monotonic() < deadline:
             now = self.metrics("prometheus_remote_storage_")
             lost = [now.get(f"prometheus_remote_storage_{kind}_failed_total", 0) for kind in ("samples", "histograms")]
-            if any(lost):
+            if any(lost) and not failures:
                 raise PeerError(f"remote-write failed for {lost} samples, histograms:\n{self.tail()}")
             sent = now.get("prometheus_remote_storage_samples_total", 0)
             pending = now.get("prometheus_remote_storage_samples_pending", 0)

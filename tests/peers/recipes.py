@@ -219,7 +219,7 @@ PEERS = {
     ),
     "victoria-metrics": Recipe(
         "victoria-metrics-1.79",
-        {"victoria-metrics": "usr/bin/victoria-metrics"},
+        {"victoria-metrics": "usr/bin/victoria-metrics", "vmagent": "usr/bin/vmagent"},
         _debian("victoria-metrics"),
     ),
     "prometheus-3.15": Recipe(
