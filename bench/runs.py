@@ -8,14 +8,14 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.load import SCRAPE_INTERVAL_MS, Load
 from bench.process import Measured, forebay
-from bench.send import Sent, send
+from bench.send import HEADERS, Sent, send
 from tests.peers.process import free_port
 from tests.peers.recipes import PEERS
 
@@ -42,13 +42,12 @@ class Figures:
 
 
 @contextlib.contextmanager
-def workplace(interval: int) -> Iterator[tuple[Path, Path]]:
-    """A settings file with this `segment.interval` in seconds, and a data directory; both vanish."""
+def workplace(interval: int, **more: Any) -> Iterator[tuple[Path, Path]]:
+    """A settings file with this `segment.interval` in seconds and `more`, and a data directory; both vanish."""
     with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
         settings = Path(scratch) / "forebay.yaml"
-        settings.write_text(
-            json.dumps({"segment": {"interval": f"{interval}s", "grace": "1s"}, "self_metrics": {"enabled": False}})
-        )
+        chosen = {"segment": {"interval": f"{interval}s", "grace": "1s"}, "self_metrics": {"enabled": False}}
+        settings.write_text(json.dumps(chosen | more))
         yield settings, Path(scratch) / "data"
 
 
@@ -76,13 +75,15 @@ def _block_bytes(bucket: Path) -> int:
     return sum(path.stat().st_size for path in bucket.glob("[0-9A-Z]*/**/*") if path.is_file())
 
 
-def gateway(load: Load, bodies: Sequence[bytes], settings: Path, data: Path) -> Figures:
+def gateway(
+    load: Load, bodies: Sequence[bytes], settings: Path, data: Path, headers: Mapping[str, str] = HEADERS
+) -> Figures:
     """Socket to log: `forebay gateway` alone, every request acknowledged after its commit was synced."""
     port = free_port()
     with forebay("gateway", port, settings, data, data.parent / "gateway.log") as process:
         process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
         ready, before = process.memory(), process.cpu_seconds()
-        sent = send(port, bodies)
+        sent = send(port, bodies, headers=headers)
         cpu = process.cpu_seconds() - before
         figures = Figures(load.samples, cpu, sent.seconds, ready, process.memory(), process.peak_memory(), sent)
         process.stop()

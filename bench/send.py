@@ -3,7 +3,7 @@
 import http.client
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 
@@ -21,9 +21,18 @@ class SendError(Exception):
     """A body was refused: no figure can come of this run."""
 
 
-def _worker(port: int, path: str, work: Iterator[bytes], lock: threading.Lock, took: list[float]) -> None:
+HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
+HEADERS_2 = HEADERS | {
+    "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+    "X-Prometheus-Remote-Write-Version": "2.0.0",
+}
+
+
+def _worker(
+    address: tuple[int, str], headers: Mapping[str, str], work: Iterator[bytes], lock: threading.Lock, took: list[float]
+) -> None:
+    port, path = address
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
     while True:
         with lock:
             body = next(work, None)
@@ -32,7 +41,7 @@ def _worker(port: int, path: str, work: Iterator[bytes], lock: threading.Lock, t
             return
         while True:
             began = time.monotonic()
-            connection.request("POST", path, body, headers)
+            connection.request("POST", path, body, dict(headers))
             answer = connection.getresponse()
             text = answer.read()
             took.append(time.monotonic() - began)
@@ -43,7 +52,14 @@ def _worker(port: int, path: str, work: Iterator[bytes], lock: threading.Lock, t
             time.sleep(0.1)
 
 
-def send(port: int, bodies: Iterable[bytes], *, connections: int = 8, path: str = "/api/v1/write") -> Sent:
+def send(
+    port: int,
+    bodies: Iterable[bytes],
+    *,
+    connections: int = 8,
+    path: str = "/api/v1/write",
+    headers: Mapping[str, str] = HEADERS,
+) -> Sent:
     """Returns when every body was acknowledged; a 503 is sent again. Raises SendError."""
     took: list[list[float]] = [[] for _ in range(connections)]
     failed: list[BaseException] = []
@@ -51,7 +67,7 @@ def send(port: int, bodies: Iterable[bytes], *, connections: int = 8, path: str 
 
     def run(mine: list[float]) -> None:
         try:
-            _worker(port, path, work, lock, mine)
+            _worker((port, path), headers, work, lock, mine)
         except (OSError, http.client.HTTPException, SendError) as error:
             failed.append(error)
 
