@@ -42,8 +42,8 @@ chaos: $(VENV)/kernels ## EVENTS of all kinds on real Kafka and S3; SEED repeats
 	$(BIN)/python -m tests.peers kafka-4.1 versitygw
 	$(BIN)/python -m tests.chaos --events $(or $(EVENTS),200) $(if $(SEED),--seed $(SEED)) $(if $(COMPACTOR),--compactor)
 
-fuzz: $(VENV)/kernels  ## hostile bytes into every kernel under AddressSanitizer, for SECONDS
-	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
+fuzz: $(VENV)/kernels  ## hostile bytes into every kernel under AddressSanitizer, for SECONDS; or REQUESTS mutated write requests
+	$(BIN)/python -m tests.fuzz.run $(if $(REQUESTS),--requests $(REQUESTS) --processes 2,--seconds $(SECONDS))
 
 docs: $(VENV)/kernels  ## the reference pages agree with the code
 	$(BIN)/python -m pytest -q -k "docs or documented"
