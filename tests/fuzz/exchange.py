@@ -24,7 +24,6 @@ from tests.fuzz import corpus
 from tests.fuzz.corpus import NOW
 from tests.fuzz.entry import Entry, Target
 from tests.gateway.otlp.exports import Exports
-from tests.wire.requests_v2 import as_v2
 
 _TURNS = 200
 """Rounds of the event loop in which a request must be answered, or be seen to be waiting for more bytes."""
@@ -196,7 +195,7 @@ def entries() -> dict[str, Entry]:
     heads = [each.removesuffix("\n").replace("\n", "\r\n").encode() for each in (V1, V2, proto)]
     return {
         "request, 1.0": Entry(of_body(V1), writes),
-        "request, 2.0": Entry(of_body(V2), [as_v2(each) for each in writes]),
+        "request, 2.0": Entry(of_body(V2), corpus.requests_v2()),
         "request, OTLP": Entry(lambda data: exchange(request(proto, bytes(data))), as_proto),
         "request, OTLP gzip": Entry(
             lambda data: exchange(request(f"{proto}Content-Encoding: gzip\n", gzip.compress(data, 1))), as_proto
