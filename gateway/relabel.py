@@ -5,8 +5,6 @@ import msgspec
 from wire.relabel import ACTIONS
 from wire.relabel_regex import AnchoredRegex
 
-_SEPARATOR = ";"
-_REGEX = "(.*)"
 _REPLACEMENT = "$1"
 _WITH_TARGET = frozenset({"replace", "hashmod", "lowercase", "uppercase", "keepequal", "dropequal"})
 _FIXED_REPLACEMENT = frozenset({"lowercase", "uppercase", "keepequal", "dropequal"})
@@ -20,8 +18,8 @@ class RelabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source_labels: tuple[str, ...] = ()
     """Labels whose values are joined and matched; one that is missing is empty."""
-    separator: str = _SEPARATOR
-    regex: str = _REGEX
+    separator: str = ";"
+    regex: str = "(.*)"
     """RE2 that the whole value must match."""
     modulus: int = 0
     target_label: str = ""
@@ -62,16 +60,7 @@ class RelabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _others(self, *names: str) -> bool:
         """Whether one of these fields is not at its default."""
-        return any(getattr(self, name) != getattr(_PLAIN, name) for name in names)
+        return any(getattr(self, name) != _DEFAULTS[name] for name in names)
 
 
-class _Defaults(msgspec.Struct, frozen=True):
-    source_labels: tuple[str, ...] = ()
-    separator: str = _SEPARATOR
-    regex: str = _REGEX
-    modulus: int = 0
-    target_label: str = ""
-    replacement: str = _REPLACEMENT
-
-
-_PLAIN = _Defaults()
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(RelabelRule)}

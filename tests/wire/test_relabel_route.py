@@ -163,7 +163,12 @@ def test_limits_are_about_the_labels_after_rules(message: int) -> None:
     assert route(body, [KEEP_ALL], **limits).rejected == {"too_many_labels": 1}
     assert route(body, [drop, longer], **limits).rejected == {"label_value_too_long": 1}
     shadow = ("label_value_too_long", "too_many_labels")
-    for rules, counted in (([drop], {}), ([KEEP_ALL], dict.fromkeys(shadow, 1)), ([drop, longer], {shadow[0]: 1})):
+    cases: list[tuple[list[dict[str, Any]], dict[str, int]]] = [
+        ([drop], {}),
+        ([KEEP_ALL], dict.fromkeys(shadow, 1)),
+        ([drop, longer], {"label_value_too_long": 1}),
+    ]
+    for rules, counted in cases:
         routed = route(body, rules, shadow=shadow, **limits)
         assert (routed.rejected, routed.shadowed, routed.samples) == ({}, counted, 1)
 
