@@ -22,7 +22,9 @@ _MIN_PROGRESS = 16 << 10  # bytes that a reader must have taken per write_timeou
 _FAREWELL_SECONDS = 1.0
 CUTS: Final = ("full", "evicted", "handshake", "certificate", "header_timeout", "header_bytes", "write_timeout")
 _FAREWELLS = {
-    "header_timeout": b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    # Not 408: a sender drops for good what was answered with that.
+    "header_timeout": b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Length: 0\r\n\r\n",
     "header_bytes": b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
 }
 
@@ -99,6 +101,7 @@ class Guard(asyncio.Protocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._ended = False
         self._in_headers = True
+        self._complete = False
         self._header_bytes = 0
         self._tail = b""
         self._rest: StreamReader | None = None
@@ -114,7 +117,7 @@ class Guard(asyncio.Protocol):
         if transport is None:
             if self.abandon is not None:
                 self.abandon()
-        elif reason in _FAREWELLS:
+        elif reason in _FAREWELLS and not self._complete:
             transport.write(_FAREWELLS[reason])
             if transport.can_write_eof():
                 transport.write_eof()
@@ -133,6 +136,7 @@ class Guard(asyncio.Protocol):
         """Its handler is done; `content` is its body, which may be still on its way."""
         self._rest = None if content.is_eof() else content
         self._in_headers = True
+        self._complete = False
         self._header_bytes = 0
         self._tail = b""
         self._connections.idle(self)
@@ -181,12 +185,13 @@ class Guard(asyncio.Protocol):
             self._rest = None
         if not self._header_bytes:
             data = data.lstrip(b"\r\n")  # allowed before a request, and must not look like the end of one
-        seen = self._tail + data if self._tail else data
-        if seen.find(b"\r\n\r\n") >= 0:
-            self.begin()
-            return True
         if self._timer is None:
+            # It runs until the request is being handled: there are heads that end, and are no request.
             self._timer = self._loop.call_later(self._connections.header_timeout, self.cut, "header_timeout")
+        seen = self._tail + data if self._tail else data
+        if self._complete or seen.find(b"\r\n\r\n") >= 0:
+            self._complete = True  # what follows is a body
+            return True
         self._tail = seen[-3:]
         self._header_bytes += len(data)
         if self._header_bytes > _MAX_HEADER_BYTES:

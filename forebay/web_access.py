@@ -5,8 +5,6 @@ request:    rate limit (429) -> login, where users or tokens are there (401, 503
 """
 
 import asyncio
-import base64
-import binascii
 import ssl
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from forebay.bearer import Tokens, load_tokens
 from forebay.clock import Clock
+from forebay.credentials import Basic, Bearer, read_credentials
 from forebay.passwords import Passwords, PasswordsBusy
 from forebay.rejections_page import PAGE as REJECTIONS_PAGE
 from forebay.settings import Settings
@@ -162,23 +161,13 @@ class WebAccess:
         return await handler(request)
 
     async def _login(self, rules: _Rules, request: web.Request) -> Principal | None:
-        given = request.headers.getall("Authorization", ())
-        if len(given) != 1:
-            return None
-        scheme, _, credentials = given[0].partition(" ")
-        match scheme.lower():
-            case "bearer":
-                token = rules.tokens.find(credentials.strip())
+        match read_credentials(request.headers.getall("Authorization", [])):
+            case Bearer(given):
+                token = rules.tokens.find(given)
                 return Principal(token=token.name, grants=(token.grant,)) if token else None
-            case "basic" if rules.config.users:
-                try:
-                    user, colon, password = base64.b64decode(credentials.strip(), validate=True).partition(b":")
-                    name = user.decode()
-                except (binascii.Error, ValueError):
-                    return None
-                if not colon or not await self._passwords.check(name, password, str(request.remote)):
-                    return None
-                return Principal(user=name, grants=self._grants_of(name))
+            case Basic(user, password) if rules.config.users:
+                if await self._passwords.check(user, password, str(request.remote)):
+                    return Principal(user=user, grants=self._grants_of(user))
         return None
 
     def _grants_of(self, user: str) -> tuple[Grant, ...]:

@@ -8,11 +8,12 @@ SMUGGLED = b"GET /api/v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @dataclass(frozen=True)
 class Raw:
-    """Sent as it stands over a connection of its own; no answer but a closed connection is right, too."""
+    """Sent as it stands over a connection of its own."""
 
     name: str
     data: bytes
     statuses: tuple[int, ...] = (400,)
+    """Of which the one answer has one; none where the connection is to be closed without an answer."""
 
     def __str__(self) -> str:
         return self.name
@@ -91,7 +92,7 @@ LINES = [
     Raw("many headers", get(*(b"X-%d: a" % n for n in range(5000))), (400, 431)),
     Raw("an endless first line", b"G" * 1_000_000, (400, 431)),
     Raw("an unknown version", get(line=b"GET /-/healthy HTTP/9.9"), (400, 505)),
-    Raw("no version", b"GET /-/healthy\r\n\r\n"),
+    Raw("no version", b"GET /-/healthy\r\n\r\n", ()),
     Raw("HTTP/2 by prior knowledge", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(50), (400, 404, 405, 505)),
     Raw("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)),
     Raw("binary", bytes(range(256)) * 40),

@@ -111,20 +111,20 @@ async def serve() -> AsyncIterator[MakeServed]:
         yield make
 
 
-async def test_headers_that_do_not_end_are_408(serve: MakeServed) -> None:
+async def test_headers_that_do_not_end_are_503(serve: MakeServed) -> None:
     served = await serve(header_timeout="200ms")
     slow, later = await served.connect(), await served.connect()
     await slow.send(b"POST /api/v1/write HTTP/1.1\r\nHost: x\r\n")
     await later.send(GET)
     assert await later.answer() == b"HTTP/1.1 200 OK"
-    assert (await slow.rest()).startswith(b"HTTP/1.1 408 ")
+    assert (await slow.rest()).startswith(b"HTTP/1.1 503 ")
     assert served.cut("header_timeout") == 1
     await later.send(GET[:-2])  # on a connection that served before, too
-    assert (await later.rest()).startswith(b"HTTP/1.1 408 ")
+    assert (await later.rest()).startswith(b"HTTP/1.1 503 ")
     assert served.open() == 0
 
 
-async def test_headers_that_drip_are_408_all_the_same(serve: MakeServed) -> None:
+async def test_headers_that_drip_are_503_all_the_same(serve: MakeServed) -> None:
     served = await serve(header_timeout="200ms")
     peer = await served.connect()
 
@@ -136,7 +136,7 @@ async def test_headers_that_drip_are_408_all_the_same(serve: MakeServed) -> None
                 await asyncio.sleep(0.02)
 
     dripping = asyncio.create_task(drip())
-    assert (await peer.rest()).startswith(b"HTTP/1.1 408 ")
+    assert (await peer.rest()).startswith(b"HTTP/1.1 503 ")
     dripping.cancel()
 
 
@@ -149,6 +149,19 @@ async def test_empty_lines_are_no_request(serve: MakeServed, line: bytes) -> Non
     other = await served.connect()  # the first is idle, and makes room
     await other.send(GET)
     assert await other.answer() == b"HTTP/1.1 200 OK"
+
+
+async def test_a_head_that_is_no_request_holds_no_place(serve: MakeServed) -> None:
+    served = await serve(header_timeout="300ms", max_connections=1)
+    peer = await served.connect()
+    await peer.send(b"GET /-/healthy\r\n\r\n")  # as before HTTP had versions
+    await asyncio.sleep(0.05)
+    other = await served.connect()
+    await other.send(GET)
+    assert await other.answer() == b"HTTP/1.1 200 OK"
+    await other.send(b"GET /-/healthy\r\n\r\n")
+    assert not (await other.rest()).startswith(b"HTTP/1.1 2")
+    assert served.open() == 0
 
 
 async def test_many_headers_are_431(serve: MakeServed) -> None:

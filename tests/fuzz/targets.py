@@ -12,7 +12,7 @@ from consumers.exemplars import Exemplars
 from consumers.head import Bounds, Head
 from consumers.metadata import Metadata
 from forebay.errors import InvalidData
-from tests.fuzz import blocks, corpus, otlp, relabel
+from tests.fuzz import blocks, corpus, headers, otlp, relabel
 from tests.fuzz.entry import Entry, Target, exactly
 from tests.wire.requests_v2 import as_v2
 from tsdb.chunk_record import read_record
@@ -162,4 +162,5 @@ def entries() -> dict[str, Entry]:
         **relabel.entries(),
         **blocks.entries(),
         **otlp.entries(),
+        **headers.entries(),
     }
