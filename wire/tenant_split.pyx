@@ -151,7 +151,7 @@ cdef bytes write_v2(
     cdef size_t i
     cdef int result = 0
     with nogil:
-        begin_part(s, tenant)
+        begin_part(s)
         for i in range(count):
             result = put_series(s, &pieces.found[order[i]])
             if result == 0 and part_bytes(s) > room:

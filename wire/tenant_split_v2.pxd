@@ -15,17 +15,14 @@ cdef enum:
     MALFORMED = -1
     NO_MEMORY = -2
     TOO_LARGE = -3
-    # What a symbol's mark says while tenants are found; 0 is nothing yet, others are a tenant's number + 1.
+    # What is noted of a symbol while tenants are found; 0 is nothing yet, others are a tenant's number + 1.
     IS_LABEL = 0xFFFFFFFFu
-    # And while a part is written: that it is in this part, which is added.
-    IN_PART = 0x40000000u
     NO_SYMBOL = 0xFFFFFFFFu
 
 cdef struct Symbol:
-    uint32_t offset       # in the body
-    uint32_t size
-    uint32_t mark
-    uint32_t number       # in the part that is being written
+    # As small as can be: two bytes of a body are a symbol.
+    uint32_t offset       # of its length, in the body
+    uint32_t note         # its tenant; then its number in a part, which is this one's if `used` has it there
 
 cdef struct Scratch:
     uint8_t* data
@@ -42,7 +39,7 @@ cdef struct SplitV2:
     size_t used_count
     size_t used_room
     size_t symbol_bytes   # that they take as fields
-    uint32_t mark
+    const uint8_t* end    # of the body
     Scratch series        # fields of the part
     Scratch entry         # one series
     Scratch inner         # one exemplar or metadata of it
@@ -92,33 +89,42 @@ cdef inline int read_references(Cursor* c, uint32_t wire_type, Cursor* packed) n
     packed.end = c.p
     return 0
 
-cdef inline int _add_symbol(SplitV2* s, Cursor text, const uint8_t* label, size_t label_size) noexcept nogil:
+cdef inline Cursor symbol_text(const SplitV2* s, const Symbol* symbol) noexcept nogil:
+    cdef Cursor c, text
+    c.p = s.body + symbol.offset
+    c.end = s.end
+    read_bytes(&c, &text)  # it was read before
+    return text
+
+cdef inline int _add_symbol(
+    SplitV2* s, const uint8_t* at, Cursor text, const uint8_t* label, size_t label_size
+) noexcept nogil:
     cdef Symbol* symbol
+    cdef size_t size = text.end - text.p
     cdef void* symbols = _grown(s.symbols, &s.room, s.count + 1, sizeof(Symbol))
     if symbols == NULL:
         return NO_MEMORY
     s.symbols = <Symbol*>symbols
     symbol = &s.symbols[s.count]
-    symbol.offset = <uint32_t>(text.p - s.body)
-    symbol.size = <uint32_t>(text.end - text.p)
-    symbol.mark = IS_LABEL if symbol.size == label_size and memcmp(text.p, label, label_size) == 0 else 0
-    symbol.number = 0
+    symbol.offset = <uint32_t>(at - s.body)
+    symbol.note = IS_LABEL if size == label_size and memcmp(text.p, label, label_size) == 0 else 0
     s.count += 1
     return 0
 
 cdef inline int _tenant_of(SplitV2* s, TenantTable* tenants, uint32_t reference) noexcept nogil:
     """The number of the tenant that a symbol names."""
     cdef Symbol* symbol = &s.symbols[reference]
-    cdef Cursor name
     cdef int number
-    if symbol.mark and symbol.mark != IS_LABEL:
-        return symbol.mark - 1
-    name.p = s.body + symbol.offset
-    name.end = name.p + symbol.size
-    number = tenant_number(tenants, name)
-    if number >= 0 and symbol.mark != IS_LABEL:
-        symbol.mark = number + 1
+    if symbol.note and symbol.note != IS_LABEL:
+        return symbol.note - 1
+    number = tenant_number(tenants, symbol_text(s, symbol))
+    if number >= 0 and symbol.note != IS_LABEL:
+        symbol.note = number + 1
     return number
+
+cdef inline bint _is_empty(const SplitV2* s, uint32_t reference) noexcept nogil:
+    cdef Cursor text = symbol_text(s, &s.symbols[reference])
+    return text.p == text.end
 
 cdef inline int _name_tenant(SplitV2* s, Piece* piece, TenantTable* tenants) noexcept nogil:
     """Finds out which tenant a series names, and where among its references."""
@@ -147,8 +153,8 @@ cdef inline int _name_tenant(SplitV2* s, Piece* piece, TenantTable* tenants) noe
             reference = <uint32_t>raw
             if not index & 1:
                 name = reference
-            elif name < s.count and s.symbols[name].mark == IS_LABEL:
-                if reference < s.count and s.symbols[reference].size:
+            elif name < s.count and s.symbols[name].note == IS_LABEL:
+                if reference < s.count and not _is_empty(s, reference):
                     found += 1
                     value = reference
                     piece.cut_start = index - 1
@@ -168,12 +174,14 @@ cdef inline int find_v2(
     """Every series of a Request, with its tenant; 0, MALFORMED or NO_MEMORY."""
     cdef uint32_t field, wire_type
     cdef Cursor c, entry
+    cdef const uint8_t* at
     cdef Piece* piece
     cdef size_t i
     cdef int result
     s.body = body
+    s.end = body + size
     c.p = body
-    c.end = body + size
+    c.end = s.end
     while c.p < c.end:
         if read_tag(&c, &field, &wire_type) < 0:
             return MALFORMED
@@ -181,10 +189,11 @@ cdef inline int find_v2(
             if skip_field(&c, wire_type) < 0:
                 return MALFORMED
             continue
+        at = c.p
         if wire_type != WIRE_BYTES or read_bytes(&c, &entry) < 0:
             return MALFORMED
         if field == 4:
-            if _add_symbol(s, entry, label, label_size) < 0:
+            if _add_symbol(s, at, entry, label, label_size) < 0:
                 return NO_MEMORY
             continue
         piece = add_piece(pieces)
@@ -196,7 +205,7 @@ cdef inline int find_v2(
         piece.cut_size = 0
         piece.tenant = OWN
         piece.field = field
-    if s.count and s.symbols[0].size:
+    if s.count and not _is_empty(s, 0):
         return MALFORMED  # the first symbol must be empty: the router says so
     for i in range(pieces.count):
         result = _name_tenant(s, &pieces.found[i], tenants)
@@ -208,6 +217,7 @@ cdef inline int _renumbered(SplitV2* s, uint64_t raw, uint32_t* out) noexcept no
     """What a reference is in the part, where its symbol is taken up; one to nothing stays one to nothing."""
     cdef uint32_t reference = <uint32_t>raw
     cdef Symbol* symbol
+    cdef Cursor text
     cdef void* used
     out[0] = reference
     if reference == 0:
@@ -216,17 +226,17 @@ cdef inline int _renumbered(SplitV2* s, uint64_t raw, uint32_t* out) noexcept no
         out[0] = NO_SYMBOL
         return 0
     symbol = &s.symbols[reference]
-    if symbol.mark != s.mark:
+    if not symbol.note or symbol.note > s.used_count or s.used[symbol.note - 1] != reference:
         used = _grown(s.used, &s.used_room, s.used_count + 1, sizeof(uint32_t))
         if used == NULL:
             return NO_MEMORY
         s.used = <uint32_t*>used
         s.used[s.used_count] = reference
         s.used_count += 1
-        s.symbol_bytes += 1 + varint_size(symbol.size) + symbol.size
-        symbol.mark = s.mark
-        symbol.number = <uint32_t>s.used_count
-    out[0] = symbol.number
+        text = symbol_text(s, symbol)
+        s.symbol_bytes += 1 + varint_size(text.end - text.p) + (text.end - text.p)
+        symbol.note = <uint32_t>s.used_count
+    out[0] = symbol.note
     return 0
 
 cdef inline int _put_references(
@@ -320,8 +330,7 @@ cdef inline int put_series(SplitV2* s, const Piece* piece) noexcept nogil:
             return result
     return _put_message(&s.series, 5, &s.entry)
 
-cdef inline void begin_part(SplitV2* s, uint32_t tenant) noexcept nogil:
-    s.mark = IN_PART + tenant
+cdef inline void begin_part(SplitV2* s) noexcept nogil:
     s.used_count = 0
     s.symbol_bytes = 0
     s.series.size = 0
@@ -331,16 +340,16 @@ cdef inline size_t part_bytes(const SplitV2* s) noexcept nogil:
 
 cdef inline void write_part(const SplitV2* s, uint8_t* p) noexcept nogil:
     """`part_bytes` of them: the symbols, the empty one first, and the series."""
-    cdef const Symbol* symbol
+    cdef Cursor text
     cdef size_t i
     p[0] = 4 << 3 | WIRE_BYTES
     p[1] = 0
     p += 2
     for i in range(s.used_count):
-        symbol = &s.symbols[s.used[i]]
+        text = symbol_text(s, &s.symbols[s.used[i]])
         p[0] = 4 << 3 | WIRE_BYTES
-        p = write_varint(p + 1, symbol.size)
-        memcpy(p, s.body + symbol.offset, symbol.size)
-        p += symbol.size
+        p = write_varint(p + 1, text.end - text.p)
+        memcpy(p, text.p, text.end - text.p)
+        p += text.end - text.p
     if s.series.size:
         memcpy(p, s.series.data, s.series.size)
