@@ -28,6 +28,7 @@ PER_REQUEST = (
     "max_exemplars_per_request",
 )
 """Limits of a request as a whole."""
+_NOT_OF_RECORDS = (*PER_REQUEST, "max_active_series")
 _READ_BYTES = 1 << 20
 
 
@@ -95,7 +96,7 @@ def judged(limits: LimitSettings) -> LimitSettings:
 
 def not_judged(limits: LimitSettings) -> list[str]:
     """Limits that are set, and that a record cannot be judged by."""
-    return [name for name in PER_REQUEST if getattr(limits, name, 0)]
+    return [name for name in _NOT_OF_RECORDS if getattr(limits, name, 0)]
 
 
 def _tenant(record: Record) -> str:

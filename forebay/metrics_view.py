@@ -14,7 +14,7 @@ Snapshot = list[Family]
 _COUNTED = {"counter", "histogram", "summary"}
 _EARLIEST = ("_created", "_start_time_seconds", "_timestamp_seconds", "_successful")
 """Gauges of which the smallest says most: since when, up to when, whether everywhere."""
-_COMMON = ("_info", "_partitions")
+_COMMON = ("_info", "_partitions", "_active_series")
 """What is the same everywhere, or soon will be."""
 
 

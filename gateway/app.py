@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from broker.log import LogWriter
 from forebay.clock import Clock
 from forebay.errors import Fatal
+from gateway.active_series import ActiveSeries
 from gateway.division import Division
 from gateway.gate import Gate
 from gateway.in_flight import InFlight
@@ -37,6 +38,7 @@ SERVER_OPTIONS: Final[dict[str, Any]] = {
     "handler_cancellation": False,  # a sender that goes away must not cancel an append
 }
 """How aiohttp must serve an application that has a gateway."""
+FORGET_SECONDS: Final = 5.0
 PATHS: Final = ("/api/v1/write", "/api/v1/receive")
 
 
@@ -60,6 +62,9 @@ def add_gateway(
     an error of the log after which the process cannot go on.
     """
     in_flight = InFlight(settings.in_flight_bytes)
+    active = ActiveSeries(
+        clock, memory=settings.active_series_memory, window_ms=settings.active_series_window, logger=logger
+    )
     metrics = GatewayMetrics(
         registry,
         log_id=log.log_id,
@@ -68,6 +73,8 @@ def add_gateway(
         in_flight_requests=lambda: in_flight.requests,
         backlog_bytes=log.backlog_bytes,
         partitions=lambda: log.partitions,
+        active_series=active.count,
+        active_series_bytes=lambda: active.memory,
     )
     division = Division(tenancy.split_label, 2 * settings.max_body_bytes) if tenancy.split_label else None
     intake = Intake(
@@ -76,6 +83,7 @@ def add_gateway(
         policies=policies,
         settings=settings,
         metrics=metrics,
+        active=active,
         logger=logger,
         division=division,
         siblings=siblings,
@@ -112,6 +120,11 @@ def add_gateway(
     async def export(request: web.Request) -> web.Response:
         return await otlp_handler(request)
 
+    async def forget_series(_: web.Application) -> AsyncIterator[None]:
+        forgetting = asyncio.create_task(_forget(active))
+        yield
+        forgetting.cancel()
+
     async def spend_together(_: web.Application) -> AsyncIterator[None]:
         spending = asyncio.create_task(intake.spending.run())
         yield
@@ -125,7 +138,15 @@ def add_gateway(
         app.router.add_post(path, write)
     app.router.add_post(OTLP_PATH, export)
     app.cleanup_ctx.append(end_threads)
+    app.cleanup_ctx.append(forget_series)
     if siblings is not None and siblings.processes > 1:
         app.cleanup_ctx.append(spend_together)
     app[INTAKE] = intake
     app[IN_FLIGHT] = in_flight
+
+
+async def _forget(active: ActiveSeries) -> None:
+    """Of series that are not active any more, until it is cancelled."""
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        await asyncio.to_thread(active.advance)

@@ -8,6 +8,7 @@ from broker.log import LogUnavailable, LogWriter, NewRecord
 from broker.record import Replica, new_headers
 from forebay.clock import Clock
 from forebay.errors import Forbidden, InvalidData, Retryable
+from gateway.active_series import ActiveSeries
 from gateway.division import Division, beyond, summed
 from gateway.limits import LimitSettings
 from gateway.live_trial import LiveTrial, Shown
@@ -48,6 +49,7 @@ class Intake:
         settings: GatewaySettings,
         metrics: GatewayMetrics,
         logger: "FilteringBoundLogger",
+        active: ActiveSeries | None = None,
         division: Division | None = None,
         siblings: Siblings | None = None,
     ) -> None:
@@ -56,6 +58,7 @@ class Intake:
         self._policies = policies
         self._division = division
         self.tenants = TenantStates()
+        self._active = active
         self.trial = LiveTrial(clock)
         self.rejections = Rejections(clock, metrics, logger)
         self._rates = Rates(self.tenants, self.rejections, clock)
@@ -123,7 +126,9 @@ class Intake:
 
         def of_one(tenant: str, body: bytes | bytearray | memoryview) -> Routed:
             self.trial.show(Shown(tenant, body, now, message))
-            return self._policy(tenant).route(body, now, message)
+            policy = self._policy(tenant)
+            active = self._active.of(tenant, policy.limits.max_active_series) if self._active else None
+            return policy.route(body, now, message, active)
 
         if self._division is None:
             return of_one(tenant, body)

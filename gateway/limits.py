@@ -20,6 +20,7 @@ KERNEL_SHADOWS: Final = {
     "max_samples_per_request": "too_many_samples",
     "max_exemplars_per_request": "too_many_exemplars",
     "max_histogram_buckets": "too_many_buckets",
+    "max_active_series": "active_series",
 }
 """Limits that the router judges, and the reason that they count for."""
 _COUNTS: Final = tuple(name for name in KERNEL_SHADOWS if name not in {"max_age", "max_future", "max_label_pairs"})
@@ -53,6 +54,8 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The first so many are stored."""
     max_histogram_buckets: int = 0
     """Buckets, or custom bounds, of one native histogram."""
+    max_active_series: int = 0
+    """Series that were written lately; new ones beyond it are refused."""
     max_request_bytes: Size = Size(0)
     """Of a body as it comes."""
     samples_per_second: float = 0

@@ -22,6 +22,8 @@ class GatewayMetrics:
         in_flight_requests: Callable[[], float],
         backlog_bytes: Callable[[], float],
         partitions: Callable[[], float],
+        active_series: Callable[[], float] = int,
+        active_series_bytes: Callable[[], float] = int,
     ) -> None:
         log = Info("forebay_gateway_log", "The log that is written to, by its id.", registry=registry)
         log.info({"log_id": log_id})
@@ -135,6 +137,8 @@ class GatewayMetrics:
             ("forebay_gateway_in_flight_bytes", "Bytes held by requests that are not answered yet.", in_flight_bytes),
             ("forebay_gateway_in_flight_requests", "Requests that are not answered yet.", in_flight_requests),
             ("forebay_gateway_backlog_bytes", "Bytes handed to the log and not durable yet.", backlog_bytes),
+            ("forebay_gateway_active_series", "Active series of tenants that have a limit of them.", active_series),
+            ("forebay_gateway_active_series_bytes", "Memory that active series take.", active_series_bytes),
             ("forebay_gateway_partitions", "Partitions of the log that series are routed over.", partitions),
         ):
             Gauge(name, text, registry=registry).set_function(value)

@@ -8,6 +8,7 @@ from gateway.limits import LimitSettings
 from gateway.settings import HaSettings
 from wire.hashing import shard_of, tenant_seed
 from wire.relabel import RelabelMemos, RelabelRules
+from wire.series_set import SeriesSet
 from wire.write_request import Routed, Router
 
 if TYPE_CHECKING:
@@ -32,8 +33,13 @@ class TenantPolicy(NamedTuple):
     outer_future: int
     """The same of `max_future`."""
 
-    def route(self, body: bytes | bytearray | memoryview, now_ms: int, message: int = 1) -> Routed:
-        """As `Router.route`, by this tenant's rules; a limit that is judged by time is judged at `now_ms`."""
+    def route(
+        self, body: bytes | bytearray | memoryview, now_ms: int, message: int = 1, active: SeriesSet | None = None
+    ) -> Routed:
+        """As `Router.route`, by this tenant's rules; a limit that is judged by time is judged at `now_ms`.
+
+        Without `active`, the tenant's active series, any number may be.
+        """
         limits = self.limits
         return self.router.route(
             body,
@@ -45,6 +51,7 @@ class TenantPolicy(NamedTuple):
             shard=self.shard,
             outer_min_time=now_ms - self.outer_age,
             outer_max_time=now_ms + self.outer_future,
+            active=active,
         )
 
 

@@ -91,6 +91,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     relabel_memory: Size = Size.parse("64MiB")
     """For what the regexes of relabel rules said about values, so that they are not asked again."""
 
+    active_series_memory: Size = Size.parse("256MiB")
+    """For the active series of tenants that have a limit of them; 11 to 21 bytes each."""
+    active_series_window: Duration = Duration.parse("20m")
+    """How long a series is active after it was last written, and up to a quarter longer."""
+
     def __post_init__(self) -> None:
         if (
             min(
@@ -102,6 +107,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 self.max_concurrent,
                 self.standing_wait,
                 self.relabel_memory,
+                self.active_series_memory,
+                self.active_series_window,
                 self.work_target,
             )
             <= 0

@@ -56,6 +56,7 @@ BEYOND: dict[str, tuple[Any, Any, int]] = {
     "max_samples_per_request": (2, request(series=5), 3),
     "max_exemplars_per_request": (1, with_exemplars(), 2),
     "max_histogram_buckets": (4, with_histogram(5), 1),
+    "max_active_series": (2, request(series=5), 3),
 }
 """A limit, a request beyond it, and how much of that is refused."""
 
