@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.limits import LimitSettings
+from gateway.relabel import RelabelRule
 from gateway.settings import HaSettings
 from wire.hashing import shard_of, tenant_seed
 from wire.relabel import RelabelMemos, RelabelRules
@@ -56,12 +57,13 @@ class TenantPolicy(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """What was made for one state of log and overrides; only `made` and `routers` ever change, and only grow."""
+    """What was made for one state of log and overrides; only the last three ever change, and only grow."""
 
     partitions: int
     overrides: Mapping[str, LimitSettings]
     made: dict[str, TenantPolicy]
     routers: dict[LimitSettings, Router]
+    rules: dict[tuple[RelabelRule, ...], RelabelRules]
 
 
 class Policies:
@@ -82,7 +84,7 @@ class Policies:
         self._ha = ha
         self._memos = RelabelMemos(relabel_memory)
         self._max_repeated_bytes = max_repeated_bytes
-        self._table = _Table(partitions, overrides or {}, {}, {})
+        self._table = _Table(partitions, overrides or {}, {}, {}, {})
         self._swap = threading.Lock()
 
     @property
@@ -95,7 +97,7 @@ class Policies:
         table = self._table
         if partitions != table.partitions:  # it has grown
             with self._swap:
-                table = self._table = _Table(partitions, self._table.overrides, {}, {})
+                table = self._table = _Table(partitions, self._table.overrides, {}, {}, self._table.rules)
         policy = table.made.get(tenant)
         return policy if policy is not None else self._make(table, tenant)
 
@@ -106,7 +108,9 @@ class Policies:
         with self._swap:
             table = self._table
             routers = {limits: router for limits, router in list(table.routers.items()) if limits in used}
-            self._table = _Table(table.partitions, overrides, {}, routers)
+            kept = {limits.relabel for limits in used}
+            rules = {relabel: made for relabel, made in list(table.rules.items()) if relabel in kept}
+            self._table = _Table(table.partitions, overrides, {}, routers, rules)
 
     def _make(self, table: _Table, tenant: str) -> TenantPolicy:
         limits = table.overrides.get(tenant, self._defaults)
@@ -125,7 +129,7 @@ class Policies:
                 max_repeated_bytes=self._max_repeated_bytes,
                 cluster_label=self._ha.cluster_label,
                 replica_label=self._ha.replica_label,
-                relabel=RelabelRules(limits.relabel, self._memos) if limits.relabel else None,
+                relabel=self._rules(table, limits.relabel),
             )
         key = tenant.encode()
         shard = shard_of(key, limits.shard_size, table.partitions) if limits.shard_size else None
@@ -143,3 +147,12 @@ class Policies:
             table.made.clear()
         table.made[tenant] = policy
         return policy
+
+    def _rules(self, table: _Table, relabel: tuple[RelabelRule, ...]) -> RelabelRules | None:
+        """Compiled once for all tenants that have the same."""
+        if not relabel:
+            return None
+        rules = table.rules.get(relabel)
+        if rules is None:
+            rules = table.rules[relabel] = RelabelRules(relabel, self._memos)
+        return rules

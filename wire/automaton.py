@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from wire.regex_syntax import Byte, Choice, Group, Repeat, Row, Tree, UnknownSyntaxError, parse
 
-MAX_NODES = 4000
+MAX_NODES = 2000
 MAX_CELLS = 1 << 16
+MAX_STEPS = 50_000  # some ten milliseconds, once for a rule
 MAX_GROUPS = 14  # two ends each, and a bit besides, in 32 bits
 
 
@@ -113,14 +114,16 @@ def _determined(graph: _Graph, classes: bytes, width: int) -> Automaton:
     queue = [frozenset(), first]
     after = array("H")
     accepts = array("I")
+    steps = 0
     for state in queue:  # which grows on the way
         accepts.append(_MATCH in state)
         for byte in examples:
+            steps += 1 + len(state)
             reached = _closure(graph, {graph.nodes[n].next[0] for n in state if graph.nodes[n].mask >> byte & 1})
             if reached not in states:
                 states[reached] = len(states)
                 queue.append(reached)
-                if len(states) * width > MAX_CELLS:
+                if len(states) * width > MAX_CELLS or steps > MAX_STEPS:
                     raise UnknownSyntaxError
             after.append(states[reached])
     return Automaton(classes, width, after, array("I"), accepts)

@@ -9,6 +9,7 @@ import string
 from typing import NamedTuple
 
 MAX_REPEAT = 50
+MAX_PATTERN = 8192
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v"}
 _CLASSES = {"d": string.digits, "w": string.ascii_letters + string.digits + "_", "s": "\t\n\f\r "}
 _ASCII = (1 << 128) - 1
@@ -62,6 +63,8 @@ _BEYOND_ASCII = (
 
 def parse(pattern: str) -> Tree:
     """Raises UnknownSyntaxError. The pattern must be one that RE2 takes."""
+    if len(pattern) > MAX_PATTERN:
+        raise UnknownSyntaxError
     return _Parser(pattern).whole()
 
 

@@ -14,7 +14,8 @@ _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 _OPTIONS.max_mem = 8 << 20  # of one pattern; RE2's default
 _GROUP = re.compile(r"\(\?P?<([^>]*)>")
-_SPECIAL = frozenset("\\.+*?()|[]{}^$")
+_PLAIN = re.compile(r"[^\\.+*?()|\[\]{}^$]+")
+_ESCAPED = frozenset(string.punctuation)
 _MAX_BRANCHES = 2000
 
 EXACT, ANY, SOME, INSIDE = 0, 1, 2, 3
@@ -149,14 +150,14 @@ class _Parser:
                 return [(piece,)]
         if self._next("("):
             return self._group()
-        char = self._pattern[self._at]
-        if char == "\\" and self._pattern[self._at + 1 : self._at + 2] in string.punctuation:
-            char = self._pattern[self._at + 1 : self._at + 2]
-            self._at += 1
-        elif char in _SPECIAL:
+        plain = _PLAIN.match(self._pattern, self._at)
+        if plain:  # what repeats its last letter makes all of it not simple
+            self._at = plain.end()
+            return [(plain.group(),)]
+        if self._pattern[self._at] != "\\" or self._pattern[self._at + 1 : self._at + 2] not in _ESCAPED:
             raise _NotSimpleError
-        self._at += 1
-        return [(char,)]
+        self._at += 2
+        return [(self._pattern[self._at - 1],)]
 
     def _group(self) -> list[_Row]:
         group = 0

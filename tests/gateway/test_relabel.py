@@ -99,3 +99,17 @@ def test_a_mistake_is_told_with_its_place(rule: str, problem: str) -> None:
 def test_rules_survive_their_journey_between_processes() -> None:
     limits = LimitSettings(relabel=(RelabelRule(action="LabelMap", regex="a(.*)"),))
     assert msgspec.convert(msgspec.to_builtins(limits.relabel), tuple[RelabelRule, ...]) == limits.relabel
+
+
+def test_rules_of_many_tenants_are_compiled_once() -> None:
+
+    rules = (RelabelRule(action="keep", source_labels=("n",), regex="(?i)[a-z0-9]+"),)
+    tenants = {f"t{n}": LimitSettings(relabel=rules, samples_per_second=n + 1) for n in range(20)}
+    policies = Policies(LimitSettings(), HaSettings(), 4, tenants)
+    limits = {policies.of(tenant, 4).limits for tenant in tenants}
+    assert len(limits) == 20
+    assert len(policies._table.rules) == 1
+    policies.replace({"t": LimitSettings(relabel=rules)})
+    assert len(policies._table.rules) == 1
+    policies.replace({})
+    assert len(policies._table.rules) == 0
