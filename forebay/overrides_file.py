@@ -63,6 +63,11 @@ def _over(defaults: LimitSettings, tenant: str, given: dict[str, Any]) -> LimitS
         limits = msgspec.structs.replace(defaults, **{name: getattr(own, name) for name in given})
     except ValueError as error:
         raise SettingsError(f"{path}: together with limits of the settings: {error}") from error
+    if limits.ha is not None and defaults.ha is None:
+        raise SettingsError(
+            f"{path}.ha: the settings do not say limits.ha (got {limits.ha})",
+            hint="set limits: {ha: false} for gateways and consumers first, in place of ha.tenants",
+        )
     for name in _NOT_WIDER:
         if getattr(limits, name) > getattr(defaults, name):
             raise SettingsError(

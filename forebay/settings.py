@@ -154,8 +154,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.tenancy.default_tenant:
             _check_tenant("tenancy.default_tenant", self.tenancy.default_tenant)
         _check_users(self.tenancy)
-        for tenant in () if self.ha.tenants == "*" else self.ha.tenants:
-            _check_tenant("one of ha.tenants", tenant)
+        _check_ha(self.ha, self.limits)
+
+    @property
+    def has_ha(self) -> bool:
+        """Whether HA pairs of any tenant may be deduplicated."""
+        return bool(self.ha.tenants) or self.limits.ha is not None
 
     def share(self, processes: int) -> "Settings":
         """What each of several gateway processes has, so that together they hold what one would. Raises ValueError."""
@@ -178,6 +182,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         wider = BoundSettings.wider_than(self.limits.max_age, self.limits.max_future)
         windows = (wider.max_age + wider.max_future) // WINDOW + 2
         return msgspec.structs.replace(wider, max_windows=max(wider.max_windows, windows))
+
+
+def _check_ha(ha: HaSettings, limits: LimitSettings) -> None:
+    if ha.tenants and limits.ha is not None:
+        raise ValueError("ha.tenants and limits.ha must not both be set")
+    for tenant in () if ha.tenants == "*" else ha.tenants:
+        _check_tenant("one of ha.tenants", tenant)
 
 
 def _check_users(tenancy: TenancySettings) -> None:

@@ -66,6 +66,8 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Partitions of the log that the tenant's series are spread over; 0 is all of them."""
     relabel: tuple[RelabelRule, ...] = ()
     """Rules carried out on every series before its labels are judged."""
+    ha: bool | None = None
+    """Whether HA pairs are deduplicated; none leaves that to `ha.tenants`. Consumers must know that some may be."""
     shadow: tuple[str, ...] = ()
     """Limits that only count what they would refuse."""
 

@@ -139,7 +139,7 @@ class Policies:
             router,
             tenant_seed(key),
             shard,
-            self._ha.deduplicates(tenant),
+            self._ha.deduplicates(tenant) if limits.ha is None else limits.ha,
             outer_age=self._defaults.max_age,
             outer_future=self._defaults.max_future,
         )

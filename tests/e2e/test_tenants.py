@@ -71,3 +71,24 @@ def test_series_are_read_by_the_tenant_that_they_name(tmp_path: Path) -> None:
                 found = until(partial(client.read, __name__="faults"), "the read")
                 assert {int(dict(labels)[b"n"]) for labels, _ in found} == set(range(place, 60, 3))
                 assert all(len(labels) == 2 for labels, _ in found)
+
+
+def test_pairs_of_the_tenants_that_say_so_are_stored_once(tmp_path: Path) -> None:
+    at = now_ms()
+    with server(tmp_path, {"pairs": {"ha": True}}, limits={"ha": False}) as role:
+        role.ready()
+        for tenant in ("pairs", "singles"):
+            for replica in (b"a", b"b"):
+                request = WriteRequest()
+                entry = request.timeseries.add(samples=[{"value": 1, "timestamp": at}])
+                for name, value in ((b"__name__", b"up"), (b"__replica__", replica), (b"cluster", b"eu1")):
+                    entry.labels.add(name=name, value=value)
+                answer = Client(role.url, tenant).post("/api/v1/write", snappy(request.SerializeToString()))
+                assert answer.status == 204
+        role.wait_published()
+        pairs, singles = (Client(role.url, tenant).read(__name__="up") for tenant in ("pairs", "singles"))
+        assert [labels for labels, _ in pairs] == [((b"__name__", b"up"), (b"cluster", b"eu1"))]
+        assert len(singles) == 2
+        code, report = audit(role.settings_file, role.data, "--deep", "--json")
+        assert code == 0, report
+        assert '"deduplicated": 1' in report

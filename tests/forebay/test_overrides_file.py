@@ -10,6 +10,8 @@ from forebay.overrides_file import load_overrides, parse_overrides
 from forebay.strict_yaml import SettingsError
 from forebay.units import Duration
 from gateway.limits import LimitSettings
+from gateway.policy import Policies
+from gateway.settings import HaSettings
 
 DEFAULTS = LimitSettings(max_label_pairs=100, samples_per_second=1000)
 
@@ -18,6 +20,13 @@ def test_a_tenant_has_its_own_fields_and_the_defaults_otherwise() -> None:
     overrides = parse_overrides("tenants: {team-a: {samples_per_second: 5, max_age: 1h}, team-b: {}}", DEFAULTS)
     assert overrides["team-a"] == LimitSettings(max_label_pairs=100, samples_per_second=5, max_age=Duration.parse("1h"))
     assert overrides["team-b"] == DEFAULTS
+
+
+def test_a_tenant_may_have_its_pairs_deduplicated_where_consumers_know_of_it() -> None:
+    overrides = parse_overrides("tenants: {team-a: {ha: true}}", LimitSettings(ha=False))
+    policies = Policies(LimitSettings(ha=False), HaSettings(), 4, overrides)
+    assert policies.of("team-a", 4).name_replicas
+    assert not policies.of("team-b", 4).name_replicas
 
 
 def test_equal_limits_are_one_object() -> None:
@@ -41,9 +50,10 @@ def test_a_file_of_nobody_is_good(text: str) -> None:
         ),
         ("tenants: {team-a: 3}", "tenants.team-a: expected a mapping (got 3)"),
         ("tenants: {team-a: {max_label_pairs: 0}}", "tenants.team-a: max_label_pairs must be within 1 and 1024"),
-        ("tenants: {team-a: {shadow: [max_age]}}", "tenants.team-a: shadow must name limits that can only count"),
+        ("tenants: {team-a: {shadow: [shard_size]}}", "tenants.team-a: shadow must name limits that can only count"),
         ("tenants: {team-a: {max_age: 8d}}", "tenants.team-a.max_age: must not be above limits.max_age (got 1w1d)"),
         ("tenants: {team-a: {max_future: 11m}}", "tenants.team-a.max_future: must not be above"),
+        ("tenants: {team-a: {ha: true}}", "tenants.team-a.ha: the settings do not say limits.ha (got True)"),
         ("tenants: {a/b: {}}", "tenants.a/b: not a tenant id: tenant='a/b'"),
         ("tenants: {..: {}}", "tenants...: not a tenant id"),
         ("tenants: {123: {}}", "tenants.123: not a text"),

@@ -100,6 +100,7 @@ def test_json_is_yaml() -> None:
             "broker: {kafka: {librdkafka: {acks: 1}}}",
             "broker.kafka: librdkafka must not hold what this program decides (got acks)",
         ),
+        ("{ha: {tenants: '*'}, limits: {ha: false}}", "settings: ha.tenants and limits.ha must not both be set"),
         ("- a\n- b", "settings: expected a mapping (got ['a', 'b'])"),
         ("segment: {interval: 1m}\nsegment: {interval: 2m}", "not YAML: while reading a mapping"),
         ("segment: [", "not YAML:"),
