@@ -55,6 +55,7 @@ def add_feedback(
         defaults=settings.limits,
         ha=settings.ha,
         partitions=log.partitions,
+        active_window_ms=int(settings.gateway.active_series_window),
         siblings=process.siblings,
         clock=process.clock,
     )

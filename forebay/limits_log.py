@@ -28,7 +28,6 @@ PER_REQUEST = (
     "max_exemplars_per_request",
 )
 """Limits of a request as a whole."""
-_NOT_OF_RECORDS = (*PER_REQUEST, "max_active_series")
 _READ_BYTES = 1 << 20
 
 
@@ -66,7 +65,9 @@ def try_on_log(
     spans: Sequence[Span],
     defaults: LimitSettings,
     overrides: Mapping[str, LimitSettings],
+    *,
     advance: Callable[[int], None],
+    active_window_ms: int,
 ) -> TrialReport:
     """Reads the spans once; `advance` is told of every stretch of offsets that was read.
 
@@ -78,7 +79,7 @@ def try_on_log(
     trial: Trial | None = None
     damaged = 0
     for record in heapq.merge(*(_records(log, span, advance) for span in spans), key=lambda each: each.append_time):
-        trial = trial or Trial(policies, log.partitions, record.append_time)
+        trial = trial or Trial(policies, log.partitions, record.append_time, active_window_ms=active_window_ms)
         tenant = _tenant(record)
         if tenant:
             trial.judge(tenant, record.value, record.append_time)
@@ -96,7 +97,7 @@ def judged(limits: LimitSettings) -> LimitSettings:
 
 def not_judged(limits: LimitSettings) -> list[str]:
     """Limits that are set, and that a record cannot be judged by."""
-    return [name for name in _NOT_OF_RECORDS if getattr(limits, name, 0)]
+    return [name for name in PER_REQUEST if getattr(limits, name, 0)]
 
 
 def _tenant(record: Record) -> str:

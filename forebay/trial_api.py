@@ -28,6 +28,7 @@ MAX_SECONDS = 3900
 """A little above what `forebay limits test` may ask for."""
 TOPIC = "limits-trial"
 _REPORT_BYTES = 32 << 20
+_ACTIVE_BYTES = 128 << 20
 
 
 class _Command(msgspec.Struct):
@@ -63,6 +64,7 @@ class TrialApi:
         defaults: LimitSettings,
         ha: HaSettings,
         partitions: int,
+        active_window_ms: int,
         siblings: Siblings,
         clock: Clock,
     ) -> None:
@@ -71,6 +73,7 @@ class TrialApi:
         self._defaults = defaults
         self._ha = ha
         self._partitions = partitions
+        self._active_window_ms = active_window_ms
         self._siblings = siblings
         self._clock = clock
         siblings.provide(TOPIC, self._obey)
@@ -152,7 +155,14 @@ class TrialApi:
         distinct = {each: _share(each, command.share) for each in {self._defaults, *overrides.values()}}
         shared = {tenant: distinct[each] for tenant, each in overrides.items()}
         policies = Policies(distinct[self._defaults], self._ha, self._partitions, shared)
-        return Trial(policies, self._partitions, self._clock.now_ms(), max_bytes=_REPORT_BYTES)
+        return Trial(
+            policies,
+            self._partitions,
+            self._clock.now_ms(),
+            max_bytes=_REPORT_BYTES,
+            active_window_ms=self._active_window_ms,
+            active_memory=_ACTIVE_BYTES,
+        )
 
 
 def _share(limits: LimitSettings, share: float) -> LimitSettings:

@@ -5,7 +5,10 @@ It goes through the same router, buckets and rules as a request does, and keeps 
 
 import threading
 
+import structlog
+
 from forebay.errors import InvalidData
+from gateway.active_series import ActiveSeries
 from gateway.policy import Policies, TenantPolicy
 from gateway.reasons import RATE_LIMITED, REQUEST_TOO_LARGE
 from gateway.rejection_book import RejectionBook
@@ -32,6 +35,19 @@ class _Tenant:
         self.dropped = 0
 
 
+class _Moment:
+    """The clock of a trial: it is as late as the latest request that was shown."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.at_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    def monotonic(self) -> float:
+        return self.at_ms / 1000
+
+
 class Trial:
     """Thread-safe; one request is judged at a time, without the GIL where it is routed."""
 
@@ -43,14 +59,18 @@ class Trial:
         *,
         max_tenants: int = MAX_TENANTS,
         max_bytes: int = MAX_BYTES,
+        active_window_ms: int = 20 * 60_000,
+        active_memory: int = MAX_BYTES,
     ) -> None:
-        """`since` is the time of the first request that it will be shown, ms."""
+        """`since` is the time of the first request that it will be shown, ms; the last two are of ActiveSeries."""
         self._policies = policies
         self._partitions = partitions
         self._book = RejectionBook(since, max_bytes)
         self._tenants: dict[str, _Tenant] = {}
         self._max_tenants = max_tenants
-        self._at = 0.0
+        self._clock = _Moment(since)
+        silent = structlog.wrap_logger(structlog.ReturnLogger())
+        self._active = ActiveSeries(self._clock, memory=active_memory, window_ms=active_window_ms, logger=silent)
         self._lock = threading.Lock()
         self._undecodable = 0
 
@@ -71,11 +91,14 @@ class Trial:
         """
         policy = self._policies.of(tenant, self._partitions)
         with self._lock:
-            self._at = max(self._at, at_ms / 1000)
+            self._clock.at_ms = max(self._clock.at_ms, at_ms)
             found = self._tenant(tenant)
             refused = self._refused_unread(policy, found, received_bytes)
+            taken = all(shadow for _, shadow in refused)
+            counted = taken and tenant in self._tenants
+            active = self._active.of(tenant, policy.limits.max_active_series) if counted else None
             try:
-                routed = policy.route(body, at_ms, message)
+                routed = policy.route(body, at_ms, message, active)
             except InvalidData:
                 self._undecodable += 1
             else:
@@ -108,14 +131,16 @@ class Trial:
         found = self._tenants.get(tenant)
         if found is None:
             name = tenant if len(self._tenants) < self._max_tenants else OTHERS
-            found = self._tenants.setdefault(name, _Tenant(self._at))
+            found = self._tenants.setdefault(name, _Tenant(self._clock.monotonic()))
         return found
 
     def _refused_unread(self, policy: TenantPolicy, found: _Tenant, received_bytes: int) -> list[tuple[str, bool]]:
         """Reasons to refuse the request as a whole, and whether each only counts."""
         limits = policy.limits
         reasons = []
-        if limits.samples_per_second and found.bucket.wait(limits.samples_per_second, limits.burst, self._at):
+        if limits.samples_per_second and found.bucket.wait(
+            limits.samples_per_second, limits.burst, self._clock.monotonic()
+        ):
             reasons.append((RATE_LIMITED, limits.is_shadow("samples_per_second")))
         if limits.max_request_bytes and received_bytes > limits.max_request_bytes:
             reasons.append((REQUEST_TOO_LARGE, limits.is_shadow("max_request_bytes")))
@@ -124,5 +149,7 @@ class Trial:
 
     def _take(self, policy: TenantPolicy, found: _Tenant, routed: Routed) -> None:
         limits = policy.limits
-        if limits.samples_per_second and not found.bucket.wait(limits.samples_per_second, limits.burst, self._at):
+        if limits.samples_per_second and not found.bucket.wait(
+            limits.samples_per_second, limits.burst, self._clock.monotonic()
+        ):
             found.bucket.take(routed.samples + routed.histograms)

@@ -93,8 +93,7 @@ def test_its_memory_is_what_it_says() -> None:
 
 def test_every_reason_has_advice() -> None:
     assert set(REASONS) <= set(ADVICE)
-    settings = {ADVICE[reason].setting for reason in GATEWAY_REASONS if reason != "active_series"}
-    assert settings <= {"", *LimitSettings.__struct_fields__}
+    assert {ADVICE[reason].setting for reason in GATEWAY_REASONS} <= {"", *LimitSettings.__struct_fields__}
     assert all(each.remedy for each in ADVICE.values())
     assert advice("of a newer version") == ("", "")
 

@@ -75,6 +75,17 @@ async def test_rates_are_those_of_a_gateway(make_gateway: MakeGateway, clock: Ma
     )
 
 
+def test_series_that_are_new_beyond_the_active_ones_are_refused() -> None:
+    trial = make_trial(LimitSettings(max_active_series=2), active_window_ms=20 * 60_000)
+    trial.judge("a", up(3), NOW_MS)
+    trial.judge("a", up(3), NOW_MS + 1000)
+    assert refused(trial.report()) == {"a": {"active_series": 2}}
+    hour = 3_600_000
+    later = message(*(({"__name__": "later", "n": str(n)}, [(NOW_MS + hour, 1.0)]) for n in range(2)))
+    trial.judge("a", later, NOW_MS + hour)
+    assert refused(trial.report()) == {"a": {"active_series": 2}}
+
+
 def test_shadow_is_counted_apart_and_cuts_nobody() -> None:
     shadow = ("samples_per_second", "max_request_bytes")
     limits = LimitSettings(samples_per_second=1, samples_burst=1, max_request_bytes=Size(100), shadow=shadow)
