@@ -12,6 +12,7 @@ import cramjam
 from tests.faults.client import now_ms, snappy
 from tests.wire.labels_oracle import label_fields, text_field, varint
 from tests.wire.messages import ReadRequest, WriteRequest
+from tests.wire.requests_v2 import as_v2
 
 HOUR = 3_600_000
 NAME = (b"__name__", b"mallory")
@@ -102,6 +103,10 @@ def good_write() -> bytes:
     return data
 
 
+def good_write_v2() -> bytes:
+    return as_v2(good_write())
+
+
 def mutants(body: bytes, count: int, seed: int) -> Iterator[bytes]:
     """Cut, flipped, doubled and overwritten copies of a message."""
     chance = random.Random(seed)
@@ -139,7 +144,25 @@ def _snappy_of(body: Callable[..., bytes], *arguments: Any, **named: Any) -> Cal
     return lambda: snappy(body(*arguments, **named))
 
 
+def symbols(*texts: bytes) -> bytes:
+    """A table of remote-write 2.0: the empty string, a name and a value, then these from 3 on."""
+    return b"".join(text_field(4, text) for text in (b"", *NAME, *texts))
+
+
+def series_v2(refs: bytes, *samples: bytes) -> bytes:
+    return text_field(5, text_field(1, refs) + b"".join(samples))
+
+
+def huge_symbol_of_many_series() -> bytes:
+    return symbols(b"x" * 100_000) + series_v2(b"\x01\x02\x02\x03", sample(now_ms())) * 100_000
+
+
+def million_series_of_nothing() -> bytes:
+    return symbols() + series_v2(b"\x01\x03", sample(now_ms())) * 1_000_000
+
+
 MALFORMED = "malformed write request"
+OVER_2 = {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}
 EITHER: list[Case] = [
     Case("garbage", lambda: random.Random(3).randbytes(100_000), 400, "snappy"),
     Case("empty", lambda: b"", 400, "corrupt snappy"),
@@ -167,6 +190,17 @@ WRITES: list[Case] = [
     Case("json", lambda: b"{}", 415, "unsupported media type", {"Content-Type": "application/json"}),
     Case("all windows", _snappy_of(windows, 83, 200), 204, ""),
     Case("a million one-byte series", _snappy_of(million_one_byte_series), 204, ""),
+]
+WRITES_V2: list[Case] = [
+    Case("zeros over 2.0", lambda: snappy(bytes(32 << 20)), 400, MALFORMED, OVER_2),
+    Case("groups over 2.0", _snappy_of(lambda: b"\x2b" * 1_000_000), 400, MALFORMED, OVER_2),
+    Case("1.0 called 2.0", lambda: snappy(good_write()), 400, "not the message that the headers name", OVER_2),
+    Case("2.0 called 1.0", lambda: snappy(as_v2(good_write())), 400, "not the message that the headers name"),
+    Case("no symbols", _snappy_of(series_v2, b"\x01\x02"), 400, "no symbol table", OVER_2),
+    Case("millions of symbols", _snappy_of(lambda: text_field(4, b"") * 16_000_000), 204, "", OVER_2),
+    Case("huge symbol of many series", _snappy_of(huge_symbol_of_many_series), 413, "too large as records", OVER_2),
+    Case("a million series of nothing", _snappy_of(million_series_of_nothing), 400, "invalid_symbols=1000000", OVER_2),
+    Case("endless references", _snappy_of(lambda: symbols() + series_v2(b"\x01\x02" * 8_000_000)), 400, "", OVER_2),
 ]
 READS: list[Case] = [
     *EITHER,

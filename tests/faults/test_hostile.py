@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.faults.client import Answer, call, snappy
-from tests.faults.hostile_bodies import READS, WRITES, Case, good_write, mutants, query
+from tests.faults.hostile_bodies import (
+    OVER_2,
+    READS,
+    WRITES,
+    WRITES_V2,
+    Case,
+    good_write,
+    good_write_v2,
+    mutants,
+    query,
+)
 from tests.faults.watched import MIB, Watched
 
 pytestmark = pytest.mark.skipif(
@@ -44,7 +54,7 @@ def check(answer: Answer, case: Case) -> None:
         assert len(answer.text) < 5000
 
 
-@pytest.mark.parametrize("case", WRITES, ids=str)
+@pytest.mark.parametrize("case", [*WRITES, *WRITES_V2], ids=str)
 @pytest.mark.usefixtures("peak")
 def test_a_hostile_write_costs_its_sender(watched: Watched, case: Case) -> None:
     check(send(watched, WRITE, case), case)
@@ -59,13 +69,19 @@ def test_a_hostile_read_costs_its_sender(watched: Watched, case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "allowed"),
-    [(WRITE, good_write(), {204, 400}), (READ, query((2, b"a", b"b.*")), {200, 400})],
-    ids=["write", "read"],
+    ("path", "body", "headers", "allowed"),
+    [
+        (WRITE, good_write(), {}, {204, 400}),
+        (WRITE, good_write_v2(), OVER_2, {204, 400}),
+        (READ, query((2, b"a", b"b.*")), {}, {200, 400}),
+    ],
+    ids=["write", "write 2.0", "read"],
 )
 @pytest.mark.usefixtures("peak")
-def test_a_mutated_message_is_taken_or_refused(watched: Watched, path: str, body: bytes, allowed: set[int]) -> None:
-    answers = [watched.bad.post(path, mutant) for mutant in mutants(body, 300, seed=20_261)]
+def test_a_mutated_message_is_taken_or_refused(
+    watched: Watched, path: str, body: bytes, headers: dict[str, str], allowed: set[int]
+) -> None:
+    answers = [watched.bad.post(path, mutant, headers) for mutant in mutants(body, 300, seed=20_261)]
     assert {answer.status for answer in answers} == allowed
     refused = [answer.text for answer in answers if answer.status == 400]
     assert len(refused) > 50
