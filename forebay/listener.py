@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import resource
 import socket
 import ssl
 from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _BACKLOG = 1024
 _AT_ONCE = 64  # accepted before other work of the event loop has its turn
 _PAUSE_SECONDS = 0.5
+_OTHER_FILES = 1024  # of log, blocks and brokers
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _NOT_HERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
@@ -96,6 +98,7 @@ class Listener:
         self._stopped = False
 
     def start(self) -> None:
+        self._raise_limit_of_files()
         for each in self._sockets:
             each.setblocking(False)
             self._loop.add_reader(each, self._accept, each)
@@ -107,6 +110,21 @@ class Listener:
             self._loop.remove_reader(each)
             each.close()
         self._sockets = []
+
+    def _raise_limit_of_files(self) -> None:
+        """To what this process may have; a soft limit of 1024 is for programs of another time."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = self._connections.limit + _OTHER_FILES
+        if soft != resource.RLIM_INFINITY and soft < needed:
+            possible = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+            if possible < needed:
+                self._logger.warning(
+                    "fewer files may be open than connections",
+                    files=possible,
+                    max_connections=self._connections.limit,
+                    hint="raise the hard limit of open files (ulimit -n), or lower web.max_connections",
+                )
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_AT_ONCE):

@@ -28,10 +28,11 @@ class Page:
         return [web.get("/", self._answer)]
 
     async def _answer(self, request: web.Request) -> web.Response:
-        return web.Response(text=render(await self._status.gather(), request.host), content_type="text/html")
+        url = f"{request.scheme}://{request.host}"
+        return web.Response(text=render(await self._status.gather(), url), content_type="text/html")
 
 
-def render(status: dict[str, Any], host: str) -> str:
+def render(status: dict[str, Any], url: str) -> str:
     """The document; every value in it is escaped."""
     state = "ready" if status["ready"] else "not ready"
     objections = "".join(f'<p class="bad">{text(each)}</p>' for each in status["objections"])
@@ -47,7 +48,7 @@ def render(status: dict[str, Any], host: str) -> str:
         blocks = table(_BLOCK_HEADS, _block_rows(status)) if status["blocks"] else _NO_BLOCKS
         parts.append(f"<h2>Last blocks</h2>{blocks}")
     if status["role"] in _GATEWAYS:
-        parts.append(f'<h2>Point a Prometheus at it</h2><div class="card"><pre>{text(_yaml(status, host))}</pre></div>')
+        parts.append(f'<h2>Point a Prometheus at it</h2><div class="card"><pre>{text(_yaml(status, url))}</pre></div>')
     parts.append(
         '<p class="soft"><a href="/api/v1/status">status as JSON</a> · <a href="/metrics">metrics</a> · '
         f'<a href="/-/ready">ready</a>{_REJECTIONS if status["role"] in _GATEWAYS else ""}</p>'
@@ -110,10 +111,10 @@ def _block_cells(block: dict[str, Any], *, linked: bool) -> tuple[str, ...]:
     )
 
 
-def _yaml(status: dict[str, Any], host: str) -> str:
-    lines = f"remote_write:\n  - url: http://{host}/api/v1/write\n"
+def _yaml(status: dict[str, Any], url: str) -> str:
+    lines = f"remote_write:\n  - url: {url}/api/v1/write\n"
     if status["role"] == "all-in-one":
-        lines += f"remote_read:\n  - url: http://{host}/api/v1/read\n    read_recent: true\n"
+        lines += f"remote_read:\n  - url: {url}/api/v1/read\n    read_recent: true\n"
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -253,3 +254,16 @@ async def test_pipelined_requests_are_answered_in_order(serve: MakeServed) -> No
         b"HTTP/1.1 200 OK",
         b"HTTP/1.1 404 Not Found",
     ]
+
+
+async def test_open_files_are_allowed_for_all_connections(serve: MakeServed) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        await serve(max_connections=300)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = 300 + 1024
+        assert soft == (needed if hard == resource.RLIM_INFINITY else min(needed, hard))
+        assert hard == before[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -81,7 +81,7 @@ class Checked(HTMLParser):
 
 def text(**changed: object) -> str:
     checked = Checked()
-    checked.feed(render(STATUS | changed, "forebay.example:9201"))
+    checked.feed(render(STATUS | changed, "https://forebay.example:9201"))
     assert checked.open == []
     return checked.text
 
@@ -100,7 +100,7 @@ def test_it_says_how_far_everything_is() -> None:
         "55,555 samples to 2023-11-15 00:00:00Z, by mark",
         "01M7YFZPV867MK91FVRYZD97PZ",
         "120.6 KiB",
-        "url: http://forebay.example:9201/api/v1/write",
+        "url: https://forebay.example:9201/api/v1/write",
         "read_recent: true",
     ):
         assert part in shown
