@@ -42,7 +42,7 @@ def add_feedback(
         parts.push_async_callback(ledgers.close)
         after_ack = ledgers
     api = RejectionsApi(
-        RejectionsView(intake.rejections.book, after_ack, process.siblings),
+        RejectionsView(intake.rejections.book, after_ack, process.siblings, intake.active_series),
         tenants=TenantReader(settings.tenancy),
         admin=settings.web.enable_admin_api,
         limits_of=intake.limits,

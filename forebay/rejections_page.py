@@ -77,6 +77,9 @@ def _tenant_cells(tenant: dict[str, Any]) -> tuple[str, ...]:
 
 def _tenant(tenant: dict[str, Any]) -> Iterator[str]:
     yield f"<h2>{text(tenant['tenant'])}</h2>"
+    if limit := tenant["max_active_series"]:
+        active = number(tenant["active_series"])
+        yield f"<p>{active} active series of <code>max_active_series: {text(limit)}</code></p>"
     for stage, heading in (("gateway", "Refused before the ack"), ("consumer", "Rejected by consumers, after the ack")):
         rows = [each for each in tenant["reasons"] if each["stage"] == stage]
         since = f" since {when(tenant['since'])}" if stage == "gateway" else ""

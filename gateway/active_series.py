@@ -61,6 +61,11 @@ class ActiveSeries:
                     self._sets[tenant] = found
         return found
 
+    def count_of(self, tenant: str) -> int:
+        """Its active series; 0 where it has no limit."""
+        found = self._sets.get(tenant)
+        return len(found) if found is not None else 0
+
     def items(self) -> list[tuple[str, SeriesSet]]:
         with self._mutex:
             return list(self._sets.items())

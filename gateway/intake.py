@@ -76,6 +76,10 @@ class Intake:
         """Those in force for a tenant."""
         return self._policy(tenant).limits
 
+    def active_series(self, tenant: str) -> int:
+        """As this process knows them; 0 of a tenant without a limit of them."""
+        return self._active.count_of(tenant) if self._active else 0
+
     def check(self, tenant: str, size: int | None) -> None:
         """Before anything of a request is read but its headers, which may declare its size.
 

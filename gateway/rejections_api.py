@@ -89,6 +89,7 @@ class RejectionsApi:
         limits = self._limits_of(report.tenant)
         document: dict[str, Any] = msgspec.to_builtins(report)
         document["samples"], document["shadow_samples"] = report.samples, report.shadow_samples
+        document["max_active_series"] = limits.max_active_series
         document["reasons"] = [_reason(each, limits) for each in report.reasons]
         return document
 

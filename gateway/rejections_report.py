@@ -43,6 +43,8 @@ class TenantReport(msgspec.Struct, frozen=True):
     since: int
     """What the gateway counted is from then on, ms."""
     reasons: tuple[ReasonReport, ...] = ()
+    active_series: int = 0
+    """Of a tenant that has a limit of them, as the process knows that knows most."""
 
     @property
     def samples(self) -> int:
@@ -72,7 +74,8 @@ def _merge_tenant(tenant: str, reports: list[TenantReport]) -> TenantReport:
         for each in report.reasons:
             by_reason[each.reason, each.stage].append(each)
     reasons = tuple(_merge_reason(found) for _, found in sorted(by_reason.items()))
-    return TenantReport(tenant, min(each.since for each in reports), reasons)
+    active_series = max(each.active_series for each in reports)
+    return TenantReport(tenant, min(each.since for each in reports), reasons, active_series)
 
 
 def _merge_reason(found: list[ReasonReport]) -> ReasonReport:

@@ -1,6 +1,6 @@
 """One view of everything that was refused: before the ack by the processes of this gateway, after it by consumers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -76,8 +76,16 @@ class _Page(msgspec.Struct, frozen=True):
 class RejectionsView:
     """For one event loop."""
 
-    def __init__(self, book: RejectionBook, after_ack: AfterAck, siblings: Siblings) -> None:
+    def __init__(
+        self,
+        book: RejectionBook,
+        after_ack: AfterAck,
+        siblings: Siblings,
+        active_series: Callable[[str], int] = lambda _tenant: 0,
+    ) -> None:
+        """`active_series` of a tenant, as this process knows them."""
         self._book = book
+        self._active_series = active_series
         self._after_ack = after_ack
         self._siblings = siblings
         siblings.provide(TOPIC, self._provide)
@@ -115,5 +123,8 @@ class RejectionsView:
         kind, _, name = argument.partition(":")
         book = self._book
         tenants = book.top(int(name)) if kind == "top" else [name]
-        reports = tuple(book.report(tenant) for tenant in tenants)
+        reports = tuple(
+            msgspec.structs.replace(book.report(tenant), active_series=self._active_series(tenant))
+            for tenant in tenants
+        )
         return msgspec.to_builtins(_Page(book.since, reports, len(book), book.forgotten))

@@ -97,7 +97,15 @@ REASON = {
     "limit": "2048",
     "remedy": "shorten it",
 }
-TENANT = {"tenant": "team-a", "since": 1_700_000_000_000, "reasons": [REASON], "samples": 12_345, "shadow_samples": 7}
+TENANT = {
+    "active_series": 1500,
+    "max_active_series": 2000,
+    "tenant": "team-a",
+    "since": 1_700_000_000_000,
+    "reasons": [REASON],
+    "samples": 12_345,
+    "shadow_samples": 7,
+}
 DATA: dict[str, Any] = {
     "tenants": [TENANT],
     "count": 3,
@@ -115,7 +123,15 @@ def text(data: dict[str, Any], asked: str, *problems: str) -> str:
 
 def test_the_page_of_a_tenant_says_who_was_cut_by_what_and_what_to_set() -> None:
     shown = text(DATA, "team-a")
-    for part in ("team-a", "12,345", "max_label_value_bytes: 2048", "shorten it", '{a="b"}', "1700006400001"):
+    for part in (
+        "team-a",
+        "12,345",
+        "max_label_value_bytes: 2048",
+        "shorten it",
+        '{a="b"}',
+        "1700006400001",
+        "1,500 active series",
+    ):
         assert part in shown
     assert "after the ack: nothing" in shown
 

@@ -127,7 +127,15 @@ async def test_one_of_whom_nothing_was_refused(ask: Any) -> None:
     status, document = await (await ask()).get()
     assert status == 200
     assert document["data"]["tenants"] == [
-        {"tenant": "default-tenant", "since": NOW_MS, "reasons": [], "samples": 0, "shadow_samples": 0}
+        {
+            "tenant": "default-tenant",
+            "since": NOW_MS,
+            "reasons": [],
+            "samples": 0,
+            "shadow_samples": 0,
+            "active_series": 0,
+            "max_active_series": 0,
+        }
     ]
 
 
@@ -184,6 +192,18 @@ async def test_processes_are_summed_and_a_silent_one_is_told(ask: Any) -> None:
     assert document["warnings"] == ["process=2: gone"]
     _, document = await asker.get("?tenant=*")
     assert [each["samples"] for each in document["data"]["tenants"]] == [46, 40, 0]
+
+
+async def test_active_series_are_those_of_who_knows_most() -> None:
+    class Others(Siblings):
+        async def gather(self, topic: str, argument: str = "") -> list[Reply]:
+            own, other, silent = await super().gather(topic, argument)
+            tenants = [report | {"active_series": 900} for report in other.value["tenants"]]
+            return [own, other._replace(value=other.value | {"tenants": tenants}), silent]
+
+    for siblings, expected in ((Alone(), 700), (Others(), 900)):
+        view = await RejectionsView(RejectionBook(NOW_MS), Nothing(), siblings, lambda _: 700).of("team-a")
+        assert view.tenants[0].active_series == expected
 
 
 async def test_without_ledgers_that_is_said() -> None:
