@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SENDERS = {"prometheus-3.15": "sender-315", "prometheus-2.42": "default-tenant"}
 """Tenants by sender; Debian's build of 2.42 does not send the headers that its remote_write is given."""
 
+OVER_2 = "sender-315-over-2"
+"""The tenant that 3.15 sends the same to, over remote-write 2.0."""
+
 QUERIES = (
     "up",
     "sum by (job) (scrape_samples_scraped)",
@@ -38,15 +41,20 @@ OF_ONE_ENGINE = (
 """Asked only where both sides are one version: 3.x leaves a range's left end out, and interpolates in another way."""
 
 
-def remote_write(forebay: ForebayServer, tenant: str) -> list[dict[str, Any]]:
-    return [
-        {
+def remote_write(forebay: ForebayServer, version: str) -> list[dict[str, Any]]:
+    def section(tenant: str) -> dict[str, Any]:
+        return {
+            "name": tenant,
             "url": f"{forebay.url}/api/v1/write",
             "headers": {"X-Scope-OrgID": tenant},
             "send_native_histograms": True,
             "queue_config": {"batch_send_deadline": "1s"},
         }
-    ]
+
+    sections = [section(SENDERS[version])]
+    if version == "prometheus-3.15":
+        sections.append(section(OVER_2) | {"protobuf_message": "io.prometheus.write.v2.Request"})
+    return sections
 
 
 def scrapes(version: str, targets: dict[str, int]) -> list[dict[str, Any]]:
@@ -129,9 +137,9 @@ def run(peer: Callable[[str], Recipe], tmp_path_factory: pytest.TempPathFactory)
             "node": node_port,
             **{tenant: senders[version].port for version, tenant in SENDERS.items()},
         }
-        for version, tenant in SENDERS.items():
-            senders[version].configure(
-                settings | {"scrape_configs": scrapes(version, targets), "remote_write": remote_write(forebay, tenant)}
+        for version, sender in senders.items():
+            sender.configure(
+                settings | {"scrape_configs": scrapes(version, targets), "remote_write": remote_write(forebay, version)}
             )
         time.sleep(25)
         node.kill()  # its series go stale in the middle of the run
@@ -142,8 +150,8 @@ def run(peer: Callable[[str], Recipe], tmp_path_factory: pytest.TempPathFactory)
                 reader.ready()
                 end = time.time() - 5  # what was scraped by then has been sent
                 while_open[version] = (answers(senders[version], began, end), answers(reader, began, end))
-        for version, tenant in SENDERS.items():
-            senders[version].configure(settings | {"remote_write": remote_write(forebay, tenant)})
+        for version, sender in senders.items():
+            sender.configure(settings | {"remote_write": remote_write(forebay, version)})
         time.sleep(6)  # removed targets get their stale markers after a few intervals
         snapshots = {}
         for version, sender in senders.items():
@@ -170,10 +178,10 @@ def tenant_samples(run: Run, tenant: str) -> Samples:
     return found
 
 
-@pytest.mark.parametrize("version", SENDERS)
-def test_the_bucket_holds_what_the_sender_holds(run: Run, version: str) -> None:
+@pytest.mark.parametrize(("version", "tenant"), [*SENDERS.items(), ("prometheus-3.15", OVER_2)])
+def test_the_bucket_holds_what_the_sender_holds(run: Run, version: str, tenant: str) -> None:
     held = run.held[version]
-    stored = tenant_samples(run, SENDERS[version])
+    stored = tenant_samples(run, tenant)
     assert len(held) > 10_000
     assert sum(values == [STALE_BITS] for values in held.values()) > 100
     assert any(isinstance(values[0], tuple) for values in held.values()), "no native histogram was scraped"
