@@ -138,15 +138,17 @@ class Intake:
             return of_one(tenant, body)
         return self._division.route(tenant, body, message, allows, of_one)
 
-    async def append(self, tenant: str, routed: Routed) -> None:
+    async def append(self, tenant: str, routed: Routed, *, begun: bool = False) -> None:
         """The good series are durable in every partition when it returns; what was refused is counted then, too.
+
+        `begun` where an earlier piece of the same request was stored: no rate refuses this one.
 
         Raises:
             RateLimited: nothing of the tenant that it names is stored; what there is of others is.
             LogFull, LogUnavailable: the whole request must be sent again.
             LogCorrupt: the log cannot go on.
         """
-        paid, limited = self._pay(routed.parts or ((tenant, routed),))
+        paid, limited = self._pay(routed.parts or ((tenant, routed),), begun=begun)
         if limited is not None and not paid:
             raise limited
         records = [record for tenant, part, _ in paid for record in self._records(tenant, part)]
@@ -172,13 +174,13 @@ class Intake:
             limited.stored = summed([part for _, part, _ in paid])
             raise limited
 
-    def _pay(self, parts: Sequence[tuple[str, Routed]]) -> tuple[list[_Paid], RateLimited | None]:
+    def _pay(self, parts: Sequence[tuple[str, Routed]], *, begun: bool) -> tuple[list[_Paid], RateLimited | None]:
         """The parts that may be stored, and why others may not."""
         paid: list[_Paid] = []
         limited = None
         for tenant, part in parts:
             try:
-                paid.append((tenant, part, self._rates.take(self._policy(tenant), _samples(part))))
+                paid.append((tenant, part, self._rates.take(self._policy(tenant), _samples(part), begun=begun)))
             except RateLimited as error:
                 limited = error
         return paid, limited

@@ -50,17 +50,18 @@ class Rates:
                 self._rejections.note_request(policy.tenant, RATE_LIMITED)
                 raise RateLimited(policy, wait)
 
-    def take(self, policy: TenantPolicy, samples: int) -> TokenBucket | None:
+    def take(self, policy: TenantPolicy, samples: int, *, begun: bool = False) -> TokenBucket | None:
         """Pays for `samples`, which are about to be stored; the caller gives them back where they cannot be.
 
-        None where there is nothing to give back. Raises RateLimited, and has taken nothing.
+        The rest of a request that has `begun` is paid for in any case, by debt. None where there is nothing to
+        give back. Raises RateLimited, and has taken nothing.
         """
         limits = policy.limits
         if not (limits.samples_per_second and samples):
             return None
         bucket = self._bucket(policy)
         wait = self._wait(policy, bucket)
-        if not wait:
+        if begun or not wait:
             bucket.take(samples)
             return bucket
         shadow = limits.is_shadow(_LIMIT)

@@ -22,16 +22,19 @@ from gateway.in_flight import InFlight, Reservation
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
 from gateway.negotiation import REMOTE_WRITE_2, negotiate
+from gateway.pieces import can_be_split, store_pieces
 from gateway.principal import principal_of
 from gateway.rate import RateLimited
 from gateway.refusal import refusal_of
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
 from gateway.written import NOTHING_WRITTEN, written_headers
-from wire.snappy import decompress, decompressed_size
+from wire.large_body import LEAST_PIECE, LargeBody
+from wire.snappy import claimed_size, decompress
 from wire.write_request import Routed
 
 _NO_CONTENT = 204
+_Allows = Callable[[str], bool]
 
 
 class WriteHandler:
@@ -96,9 +99,25 @@ class WriteHandler:
         self._metrics.received_bytes.inc(len(compressed))
         if declared is None:
             self._intake.check_size(tenant, len(compressed))
-        size = decompressed_size(compressed, settings.max_body_bytes)
-        self._metrics.body_bytes.observe(size)
+        claimed = claimed_size(compressed)
+        self._metrics.body_bytes.observe(claimed)
+        size = min(claimed, settings.max_body_bytes)
         reservation.take(self._intake.copies * size)
+        if claimed > size and can_be_split(self._intake.limits(tenant)):
+            routed = await self._store_pieces(tenant, compressed, message, allows, reservation)
+        else:
+            routed = await self._store(tenant, compressed, message, allows, reservation)
+        headers = written_headers(routed) if message == 2 else None
+        if routed.rejected:
+            text = rejections(routed, self._intake.limits(tenant))
+            return web.Response(status=400, text=text, headers=headers)
+        return web.Response(status=_NO_CONTENT, headers=headers)
+
+    async def _store(
+        self, tenant: str, compressed: bytes, message: int, allows: _Allows, reservation: Reservation
+    ) -> Routed:
+        """All of it at once; the event loop itself works on what is small."""
+        size = claimed_size(compressed)
         turn = self._gate.turn(tenant, size)
         if self._gate.beside_loop(size):
             async with turn:
@@ -114,13 +133,36 @@ class WriteHandler:
                 self._take_grown(routed, size, reservation)
                 await self._intake.append(tenant, routed)
         self._metrics.wait_seconds.observe(turn.waited)
-        headers = written_headers(routed) if message == 2 else None
-        if routed.rejected:
-            text = rejections(routed, self._intake.limits(tenant))
-            return web.Response(status=400, text=text, headers=headers)
-        return web.Response(status=_NO_CONTENT, headers=headers)
+        return routed
 
-    def _route(self, tenant: str, compressed: bytes, message: int, allows: Callable[[str], bool]) -> Routed:
+    async def _store_pieces(
+        self, tenant: str, compressed: bytes, message: int, allows: _Allows, reservation: Reservation
+    ) -> Routed:
+        """Piece by piece: a piece, what is decompressed for the next, and records take no more than a request may."""
+        size = max(LEAST_PIECE, self._settings.max_body_bytes // 2)
+        grown = 0
+
+        def route(piece: bytes) -> Routed:
+            return self._intake.route(tenant, piece, message=message, allows=allows)
+
+        async def append(routed: Routed, begun: bool) -> None:  # noqa: FBT001 - told, not asked
+            nonlocal grown
+            beyond = sum(len(value) for _, value in routed.records) - size - grown
+            if beyond > 0:
+                reservation.take(beyond)
+                grown += beyond
+            await self._intake.append(tenant, routed, begun=begun)
+
+        return await store_pieces(
+            LargeBody(compressed, message=message, piece_bytes=size),
+            turn=lambda: self._gate.turn(tenant, size),
+            route=route,
+            append=append,
+            refused=lambda error: self._intake.note_refused(tenant, error),
+            executor=self._executor,
+        )
+
+    def _route(self, tenant: str, compressed: bytes, message: int, allows: _Allows) -> Routed:
         body = decompress(compressed, self._settings.max_body_bytes)
         return self._intake.route(tenant, body, message=message, allows=allows)
 

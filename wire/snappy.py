@@ -31,10 +31,10 @@ def decompress(body: bytes | bytearray | memoryview, max_bytes: int) -> memoryvi
         declared = snappy.decompress_raw_len(body)
     except DecompressionError as error:
         raise InvalidData(f"not snappy block format: bytes={len(body)} reason={error}") from error
-    if declared > max_bytes:
-        raise BodyTooLarge(f"body too large: decompressed_bytes={declared} limit={max_bytes}")
     if declared > len(body) * _MAX_EXPANSION:
         raise InvalidData(f"snappy body lies about its length: bytes={len(body)} decompressed_bytes={declared}")
+    if declared > max_bytes:
+        raise BodyTooLarge(f"body too large: decompressed_bytes={declared} limit={max_bytes}")
     try:
         return memoryview(snappy.decompress_raw(body))
     except DecompressionError as error:
@@ -47,6 +47,11 @@ def decompressed_size(body: bytes | bytearray | memoryview, limit: int) -> int:
         return min(snappy.decompress_raw_len(body), math.ceil(len(body) * _MAX_EXPANSION), limit)
     except DecompressionError:
         return 0
+
+
+def claimed_size(body: bytes | bytearray | memoryview) -> int:
+    """Bytes that it says it will become, and may: 0 for what is not snappy at all."""
+    return decompressed_size(body, 1 << 32)
 
 
 def compress(message: bytes | bytearray | memoryview) -> bytes:

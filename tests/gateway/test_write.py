@@ -117,7 +117,8 @@ async def test_refusals_are_counted_by_tenant(gateway: Gateway) -> None:
 
 async def test_requests_that_are_none_are_counted_with_what_is_wrong(make_gateway: MakeGateway) -> None:
     gateway = await make_gateway(GatewaySettings(max_body_bytes=1000))  # type: ignore[arg-type]
-    for bad in (b"garbage", snappy.compress(b"not a write request"), snappy.compress(bytes(1001))):
+    one_series = b"\x0a\xb8\x17" + bytes(3000)
+    for bad in (b"garbage", snappy.compress(b"not a write request"), snappy.compress(one_series)):
         assert (await gateway.write(bad, X_Scope_OrgID="team-a"))[0] in {400, 413}
     assert (await gateway.write(good(), X_Scope_OrgID=".."))[0] == 400
     book = gateway.rejections.book
@@ -166,11 +167,11 @@ async def test_malformed_bodies_are_400_and_nothing_is_appended(gateway: Gateway
     assert (await gateway.write(good()))[0] == 204
 
 
-async def test_a_declared_decompressed_size_over_the_cap_is_413(make_gateway: MakeGateway) -> None:
+async def test_one_series_over_the_cap_is_413(make_gateway: MakeGateway) -> None:
     gateway = await make_gateway(GatewaySettings(max_body_bytes=1000))  # type: ignore[arg-type]
-    status, text = await gateway.write(snappy.compress(bytes(1001)))
+    status, text = await gateway.write(snappy.compress(b"\x0a\xb8\x17" + bytes(3000)))
     assert status == 413
-    assert "limit=1000" in text
+    assert "one series has bytes=3000" in text
 
 
 @pytest.mark.parametrize(

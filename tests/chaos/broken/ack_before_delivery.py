@@ -11,8 +11,8 @@ _appended = Intake.append
 _on_their_way: set[asyncio.Task[None]] = set()
 
 
-async def append(self: Intake, tenant: str, routed: Routed) -> None:
-    task = asyncio.create_task(_appended(self, tenant, routed))
+async def append(self: Intake, tenant: str, routed: Routed, *, begun: bool = False) -> None:
+    task = asyncio.create_task(_appended(self, tenant, routed, begun=begun))
     _on_their_way.add(task)
     task.add_done_callback(_forget)
 
