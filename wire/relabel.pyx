@@ -276,6 +276,7 @@ cdef class RelabelRules:
             table[at] = i + 1
             made.exact_sizes |= <uint64_t>1 << (text.size if text.size < 63 else 63)
         made.exact = table
+        made.only_exact = count == made.branch_count
         made.exact_room = room
 
     cdef const uint8_t* buffer(self, data) except NULL:

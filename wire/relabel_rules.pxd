@@ -71,6 +71,7 @@ cdef struct Rule:
     uint32_t branch_count
     const uint32_t* exact        # by hash: the number of an exact branch and one; 0 where there is none
     uint32_t exact_room          # a power of two; 0 where branches are tried one by one
+    bint only_exact
     uint64_t exact_sizes         # bit n: an exact branch is of n bytes; 63 is all from there on
     const int32_t* drops         # slots of the labels that a labeldrop of words takes off
     uint32_t drop_count
@@ -139,6 +140,8 @@ cdef inline const Branch* simple_match(const Rule* rule, Text value) noexcept no
     cdef uint32_t first = rule.branch_count
     if rule.exact_room:
         first = _find_exact(rule, value)
+        if rule.only_exact:
+            return &rule.branches[first] if first < rule.branch_count else NULL
     for i in range(first):
         if rule.exact_room and rule.branches[i].wild == EXACT:
             continue
