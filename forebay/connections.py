@@ -161,6 +161,8 @@ class Guard(asyncio.Protocol):
         return self._inner.eof_received() if self._inner is not None else None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, TimeoutError):  # the kernel's, after as long as ours
+            self._connections.metrics.cut["write_timeout"].inc()
         self._connections.gone(self)
         self._stop_timers()
         if self._inner is not None:

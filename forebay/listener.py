@@ -151,6 +151,13 @@ class Listener:
             task.add_done_callback(self._tasks.discard)
             task.add_done_callback(partial(_close_if_cancelled, accepted))
 
+    def _set_options(self, accepted: socket.socket) -> None:
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Over TLS a Guard is not told of an answer that waits to be read; the kernel knows.
+            milliseconds = max(1, int(self._connections.write_timeout * 1000))
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
     def _resume(self, listening: socket.socket) -> None:
         if not self._stopped:
             self._loop.add_reader(listening, self._accept, listening)
@@ -160,7 +167,7 @@ class Listener:
         try:
             accepted.setblocking(False)
             with contextlib.suppress(OSError):  # it is gone already
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._set_options(accepted)
             await self._loop.connect_accepted_socket(
                 lambda: guard,
                 accepted,

@@ -30,6 +30,10 @@ WHO = "/api/v1/write"
 """Answers GET with who asks; it must be a path for tenants."""
 
 
+LARGE = "/api/v1/read"
+"""Answers GET with more than a connection has buffers for."""
+
+
 def hashed(password: str, cost: int = 4) -> str:
     return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(cost)).decode()
 
@@ -115,8 +119,12 @@ async def guarded(directory: Path, settings: dict[str, Any], **files: Any) -> As
             named = {"user": found.user, "token": found.token, "certificate": found.certificate}
             return web.json_response(named | {"tenant": tenant})
 
+        async def large(_: web.Request) -> web.Response:
+            return web.Response(body=bytes(32 << 20))
+
         app = make_app(registry, Readiness(), Alone())
         app.router.add_get(WHO, who)
+        app.router.add_get(LARGE, large)
         server = WebServer(app, chosen.web, "", get_logger("web"), access=access)
         await server.start()
         stack.push_async_callback(server.stop)

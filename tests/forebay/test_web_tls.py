@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
 from forebay.strict_yaml import SettingsError
 from tests.bucket.certificates import Authority, Certificate
-from tests.forebay.access import Guarded, guarded, hashed
+from tests.forebay.access import LARGE, Guarded, guarded, hashed
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"
 MUTUAL = {"client_auth_type": "RequireAndVerifyClientCert", "client_ca_file": "ca/authority.crt"}
@@ -233,3 +234,17 @@ async def test_a_handshake_that_never_ends_holds_no_place(tmp_path: Path, author
         assert cut(server, "evicted") == 3
         for _, writer in silent:
             writer.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="it is Linux' kernel that knows")
+async def test_an_answer_that_nobody_reads_is_given_up_over_tls_too(tmp_path: Path, authority: Authority) -> None:
+    async with guarded(tmp_path, {"web": {"write_timeout": "300ms"}}, web=config()) as server:
+        reader, writer = await connect(server, server.trust())
+        cast("asyncio.Transport", writer.transport).pause_reading()
+        writer.write(f"GET {LARGE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        async with asyncio.timeout(20):
+            while not cut(server, "write_timeout"):  # noqa: ASYNC110 - a counter
+                await asyncio.sleep(0.05)
+        assert server.registry.get_sample_value("forebay_web_connections") == 0
+        assert not reader.at_eof()
+        writer.transport.abort()
