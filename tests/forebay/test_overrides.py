@@ -1,5 +1,6 @@
 """Overrides of a gateway that runs: they go with their file, and with nothing else."""
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,36 @@ def test_a_bad_file_changes_nothing_and_says_why(tmp_path: Path) -> None:
         assert status(role) == 204
         assert b'forebay_config_last_reload_successful{config="overrides"} 1.0' in role.get("/metrics")[1]
     assert "could not reload" in role.log.read_text()
+
+
+@pytest.mark.slow
+def test_reloads_under_load_refuse_nothing_and_leave_the_last_in_force(tmp_path: Path) -> None:
+    wide = "tenants:\n" + "\n".join(f"  t{n}: {{max_label_pairs: {30 + n % 500}, shard_size: 2}}" for n in range(1000))
+    with gateway(tmp_path, wide, reload={"interval": "1h"}) as role:
+        role.ready()
+        answers: list[int] = []
+        ended = threading.Event()
+
+        def send() -> None:
+            while not ended.is_set():
+                answers.append(status(role))
+
+        senders = [threading.Thread(target=send) for _ in range(3)]
+        for sender in senders:
+            sender.start()
+        try:
+            for text in (wide + "\n  more: {}\n", wide, f"{wide}\n  default-tenant: {{max_label_pairs: 2}}\n"):
+                (tmp_path / "overrides.yaml").write_text(text)
+                assert role.post("/-/reload")[0] == 200
+        finally:
+            ended.set()
+            for sender in senders:
+                sender.join()
+        assert set(answers) == {204}
+        assert len(answers) > 10
+        (tmp_path / "overrides.yaml").write_text(f"{wide}\n  default-tenant: {{max_label_pairs: 1}}\n")
+        assert role.post("/-/reload")[0] == 200
+        assert status(role) == 400
 
 
 @pytest.mark.parametrize("command", ["gateway", "check-config"])
