@@ -175,8 +175,10 @@ EITHER: list[Case] = [
 ]
 WRITES: list[Case] = [
     *EITHER,
-    Case("lies hugely", lambda: lying((1 << 32) - 1), 413, "decompressed_bytes=4294967295"),
-    Case("bomb", lambda: snappy(bytes(400 << 20)), 413, "limit=32MiB"),
+    Case("lies hugely", lambda: lying((1 << 32) - 1), 400, "decompressed_bytes=4294967295"),
+    Case("bomb", lambda: snappy(bytes(400 << 20)), 400, MALFORMED),
+    Case("bomb of labels", lambda: snappy(text_field(1, label_fields([(b"__name__", b"up")])) * (8 << 20)), 204, ""),
+    Case("bomb of one series", lambda: snappy(b"\x0a\x80\x80\x80\x80\x01" + bytes(256 << 20)), 413, "one series has"),
     Case("zeros", lambda: snappy(bytes(32 << 20)), 400, MALFORMED),
     Case("endless chunks", endless, 413, "body is too large"),
     Case("wrong wire types", _snappy_of(lambda: b"\x08\x01" * 1000), 400, MALFORMED),

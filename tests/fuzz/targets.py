@@ -8,6 +8,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import cramjam
+
 from consumers.exemplars import Exemplars
 from consumers.head import Bounds, Head
 from consumers.metadata import Metadata
@@ -20,6 +22,7 @@ from tsdb.chunks import decode_floats, decode_histograms, sample_count
 from tsdb.crc32c import crc32c
 from tsdb.symbol_reader import SymbolReader
 from wire.labels import canonical_check
+from wire.large_body import LargeBody
 from wire.remote_read import decode_read_request
 from wire.tenant_split import TenantSplit
 from wire.write_request import Routed, Router
@@ -93,6 +96,20 @@ def _head() -> Target:
     return target
 
 
+def _large_body(message: int) -> Target:
+    """Whatever is given out in pieces is what an independent decoder makes of it."""
+
+    def target(data: memoryview) -> None:
+        try:
+            pieces = list(LargeBody(data, message=message, piece_bytes=1024))
+        except InvalidData:
+            return
+        if message == 1 and b"".join(pieces) != bytes(cramjam.snappy.decompress_raw(bytes(data))):
+            raise AssertionError(f"pieces are another body: {bytes(data).hex()}")
+
+    return target
+
+
 def _annotations() -> Target:
     """Taken as it is, which no product code does: a head has seen the record before."""
     exemplars, metadata = Exemplars(4096), Metadata(4096)
@@ -155,6 +172,10 @@ def entries() -> dict[str, Entry]:
         "read request": Entry(_expecting(decode_read_request, InvalidData), corpus.read_requests()),
         "canonical labels": Entry(_expecting(canonical_check), corpus.label_sets()),
         "head": Entry(_head(), writes),
+        "large body": Entry(_large_body(1), [bytes(cramjam.snappy.compress_raw(b"".join(writes) * 20))]),
+        "large body 2.0": Entry(
+            _large_body(2), [bytes(cramjam.snappy.compress_raw(each)) for each in corpus.requests_v2()]
+        ),
         "annotations": Entry(_annotations(), writes),
         "chunks": Entry(_chunks, corpus.chunks()),
         "chunk record": Entry(_record, records),
