@@ -1,9 +1,13 @@
 """A trial of limits says what a gateway with these limits does."""
 
+import random
+from collections import Counter
+
+import pytest
 import snappy
 
 from forebay.clock import ManualClock
-from forebay.units import Size
+from forebay.units import Duration, Size
 from gateway.limits import LimitSettings
 from gateway.policy import Policies
 from gateway.settings import HaSettings
@@ -12,6 +16,7 @@ from gateway.trial import Trial
 from gateway.trial_report import TrialReport, add_up
 from tests.gateway.conftest import MakeGateway
 from tests.gateway.requests import NOW_MS, message
+from tests.wire.messages import WriteRequest
 
 WIDE = {"__name__": "wide", "a": "1", "b": "2"}
 
@@ -41,6 +46,59 @@ def test_who_is_cut_by_what_and_how_much() -> None:
     assert "wide" in a.report.reasons[0].examples[0].series
     assert [each.report.tenant for each in report.cut] == ["team-a"]
     assert (report.requests, report.samples, report.refused) == (3, 9, 4)
+
+
+def any_request(choose: random.Random) -> bytes:
+    """Series with labels of all lengths, some of them empty or out of order, with samples, histograms and exemplars."""
+    request = WriteRequest()
+    for number in range(choose.randint(1, 20)):
+        entry = request.timeseries.add()
+        labels = {"__name__": "m", "n": str(number)}
+        labels |= {"l" * choose.randint(1, 12): "v" * choose.randint(0, 12) for _ in range(choose.randint(0, 6))}
+        for name, text in choose.sample(list(labels.items()), len(labels)):
+            entry.labels.add(name=name.encode(), value=text.encode())
+        for _ in range(choose.randint(1, 3)):
+            at = NOW_MS - choose.choice([0, 0, 7_200_000])
+            kind = choose.randint(0, 2)
+            if kind == 0:
+                entry.samples.add(timestamp=at, value=1.0)
+            elif kind == 1:
+                buckets = choose.randint(1, 8)
+                spans, deltas = [{"offset": 0, "length": buckets}], [1] + [0] * (buckets - 1)
+                entry.histograms.add(
+                    timestamp=at, count_int=buckets, sum=1.0, positive_spans=spans, positive_deltas=deltas
+                )
+            else:
+                entry.exemplars.add(timestamp=at, value=1.0)
+    encoded: bytes = request.SerializeToString()
+    return encoded
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_records_trial_is_what_the_requests_would_have_been(seed: int) -> None:
+    """What passed a gateway without limits, judged record by record, against the requests as they came."""
+    choose = random.Random(seed)
+    limits = LimitSettings(
+        max_age=Duration(3_600_000),
+        max_label_pairs=choose.randint(2, 6),
+        max_label_name_bytes=choose.randint(8, 12),
+        max_label_value_bytes=choose.randint(4, 12),
+        max_histogram_buckets=choose.randint(1, 8),
+    )
+    free = Policies(LimitSettings(), HaSettings(), 4).of("a", 4)
+    strict = Policies(limits, HaSettings(), 4).of("a", 4)
+    trial, expected, samples = make_trial(limits), Counter[str](), 0
+    for _ in range(10):
+        request = any_request(choose)
+        routed = free.route(request, NOW_MS)
+        assert routed.rejected == {}
+        samples += routed.samples + routed.histograms
+        for _, value in routed.records:
+            trial.judge("a", value, NOW_MS)
+        expected.update(strict.route(request, NOW_MS).rejected)
+    report = trial.report()
+    assert refused(report) == {"a": dict(expected)}
+    assert report.samples >= samples
 
 
 def test_times_are_judged_by_when_it_came() -> None:
