@@ -55,12 +55,12 @@ class Family:
         labels = self._labeller.series(point.attributes)
         times = self._times(point)
         is_stale = point.flags & _NO_RECORDED_VALUE
-        add, references = self._writer.sample, self._writer.references
+        add, pair = self._writer.sample, self._writer.pair
         count = STALE if is_stale else double(point.count)
         self._add_count_and_sum(labels, times, count, point.sum if point.HasField("sum") else None)
         labels.pop("le", None)
         labels["__name__"] = f"{self._name}_bucket"
-        bucket = references(labels)
+        bucket = self._writer.references(labels, len(point.explicit_bounds) + 1)
         exemplars = translated(point.exemplars, times.at) if point.exemplars else []
         cumulative = 0
         for bound, inside in zip(list(point.explicit_bounds), list(point.bucket_counts), strict=False):
@@ -69,9 +69,9 @@ class Family:
             while up_to < len(exemplars) and not exemplars[up_to].value > bound:
                 up_to += 1
             value = STALE if is_stale else double(cumulative)
-            add(bucket + references({"le": bound_text(bound)}), times, value, exemplars[:up_to])
+            add(bucket + pair("le", bound_text(bound)), times, value, exemplars[:up_to])
             exemplars = exemplars[up_to:]
-        add(bucket + references({"le": "+Inf"}), times, count, exemplars)
+        add(bucket + pair("le", "+Inf"), times, count, exemplars)
 
     def custom_buckets(self, point: HistogramDataPoint) -> None:
         """As one native histogram with custom buckets."""
@@ -89,11 +89,10 @@ class Family:
         self._add_count_and_sum(labels, times, STALE if is_stale else double(point.count), point.sum)
         labels.pop("quantile", None)
         labels["__name__"] = self._name
-        references = self._writer.references
-        quantile = references(labels)
+        quantile = self._writer.references(labels, len(point.quantile_values))
         for each in point.quantile_values:
             value = STALE if is_stale else double(each.value)
-            self._writer.sample(quantile + references({"quantile": bound_text(each.quantile)}), times, value)
+            self._writer.sample(quantile + self._writer.pair("quantile", bound_text(each.quantile)), times, value)
 
     def _add_count_and_sum(self, labels: dict[str, str], times: Times, count: bytes, total: float | None) -> None:
         add, references = self._writer.sample, self._writer.references

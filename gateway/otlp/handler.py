@@ -11,7 +11,8 @@ What could not be stored is named in the answer, as partial success, after the r
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -36,7 +37,8 @@ from wire.snappy import BodyTooLarge
 from wire.write_request import Routed
 
 REQUEST_BYTES: Final = 8 << 20
-"""Of the remote-write requests that one OTLP request becomes: a large one needs no more memory at a time."""
+"""Of each remote-write request that one OTLP request becomes, labels written out as in records: so a large one needs no
+more memory at a time, and stays within what the walk may repeat."""
 PATH: Final = "/api/v1/otlp/v1/metrics"
 _WORK: Final = 32
 """What a byte of OTLP costs, in bytes of remote write: the measure of the gate."""
@@ -98,7 +100,6 @@ class OtlpHandler:
         settings = self._settings
         form = negotiate(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
         tenant = self._tenants.read(request)
-        sender = _Sender(tenant, principal_of(request))
         reservation.belongs_to(tenant)
         declared = request.content_length
         self._intake.check(tenant, declared)
@@ -111,13 +112,14 @@ class OtlpHandler:
         work = _WORK * size
         beside = self._gate.beside_loop(work)
         run = self._beside_loop if beside else _at_once
+        exchange = _Exchange(tenant, principal_of(request), reservation, run)
         async with self._gate.turn(tenant, work) as turn:
-            export = await self._begun(sender, form, body, reservation, run)
+            export = await self._begun(exchange, form, body)
             routed = await run(export.next)
             if not beside:
-                await self._append(tenant, export, routed, run)
+                await self._append(exchange, export, routed)
         if beside:
-            await self._append(tenant, export, routed, run)
+            await self._append(exchange, export, routed)
         self._metrics.wait_seconds.observe(turn.waited)
         return export
 
@@ -128,45 +130,43 @@ class OtlpHandler:
             raise too_large(size, limit)
         return size
 
-    async def _begun(self, sender: "_Sender", form: Form, body: bytes, reservation: Reservation, run: "_Run") -> Export:
+    async def _begun(self, exchange: "_Exchange", form: Form, body: bytes) -> Export:
+        run = exchange.run
         if form.is_gzip:
-            body = await self._inflated(body, reservation, run)
+            body = await self._inflated(exchange, body)
         self._metrics.body_bytes.observe(len(body))
         needed = await run(lambda: decoded_size(body, form))
         if needed > self._max_decoded:
             raise too_much(needed, self._max_decoded)
-        reservation.take(needed + self._intake.copies * len(body))  # as objects, and as the records made of them
-        now, limits = self._clock.now_ms(), self._intake.limits(sender.tenant)
+        exchange.reservation.take(needed + self._intake.copies * len(body))  # as objects, and as records made of them
+        exchange.records = len(body)
+        now, limits = self._clock.now_ms(), self._intake.limits(exchange.tenant)
         translation = Translation(self._otlp, now - limits.max_age, now + limits.max_future, REQUEST_BYTES)
 
         def route(part: bytes) -> Routed:
-            return self._intake.route(sender.tenant, part, message=2, allows=sender.principal.allows)
+            return self._intake.route(exchange.tenant, part, message=2, allows=exchange.principal.allows)
 
         return await run(lambda: Export(decode(body, form), translation, route))
 
-    async def _inflated(self, body: bytes, reservation: Reservation, run: "_Run") -> bytes:
+    async def _inflated(self, exchange: "_Exchange", body: bytes) -> bytes:
         claimed, limit = claimed_size(body), self._settings.max_body_bytes
-        reservation.take(claimed)
+        exchange.reservation.take(claimed)
         try:
-            return await run(lambda: inflate(body, claimed))
+            return await exchange.run(lambda: inflate(body, claimed))
         except BodyTooLarge:
             if claimed == limit:
                 raise
-        reservation.take(limit - claimed)  # more than one member, or it lies
-        return await run(lambda: inflate(body, limit))
+        exchange.reservation.take(limit - claimed)  # more than one member, or it lies
+        return await exchange.run(lambda: inflate(body, limit))
 
-    async def _append(self, tenant: str, export: Export, routed: Routed | None, run: "_Run") -> None:
+    async def _append(self, exchange: "_Exchange", export: Export, routed: Routed | None) -> None:
         while routed is not None:
-            await self._intake.append(tenant, routed)
-            routed = await run(export.next)
+            exchange.take_records(routed)
+            await self._intake.append(exchange.tenant, routed)
+            routed = await exchange.run(export.next)
 
     async def _beside_loop(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-
-
-class _Sender(NamedTuple):
-    tenant: str
-    principal: Principal
 
 
 class _Run(Protocol):
@@ -177,3 +177,22 @@ class _Run(Protocol):
 
 async def _at_once(work: Callable[[], _T]) -> _T:
     return work()
+
+
+@dataclass
+class _Exchange:
+    """One request on its way."""
+
+    tenant: str
+    principal: Principal
+    reservation: Reservation
+    run: _Run
+    records: int = 0
+    """Bytes of records that are reserved."""
+
+    def take_records(self, routed: Routed) -> None:
+        """Records may be larger than the body they were made of: labels are written out. Raises GatewayFull."""
+        size = sum(len(value) for _, value in routed.records)
+        if size > self.records:
+            self.reservation.take(size - self.records)
+            self.records = size

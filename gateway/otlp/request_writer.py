@@ -84,16 +84,22 @@ class RequestWriter:
         self._series: list[bytes] = []
         self._samples: dict[Times, tuple[bytes, bytes]] = {}
         self._size = 0
+        self._written_out = 0
 
     @property
     def size(self) -> int:
-        """Bytes of the message so far."""
-        return self._size + self._symbols.size
+        """Bytes of the message so far, and of the labels that records of the log repeat where it refers to them."""
+        return self._size + self._symbols.size + self._written_out
 
-    def references(self, labels: Mapping[str, str]) -> bytes:
-        """Labels as the methods below want them; they may be joined, and hold until `take` is called."""
+    def references(self, labels: Mapping[str, str], series: int = 1) -> bytes:
+        """Labels as the methods below want them, for so many series; may be joined, and hold until `take` is called."""
         reference = self._symbols
+        self._written_out += series * (sum(map(len, labels)) + sum(map(len, labels.values())))
         return b"".join([reference[symbol] for pair in labels.items() for symbol in pair])
+
+    def pair(self, name: str, value: str) -> bytes:
+        """As `references`, for one short label more."""
+        return self._symbols[name] + self._symbols[value]
 
     def sample(
         self,
@@ -140,7 +146,8 @@ class RequestWriter:
     def take(self) -> bytes:
         """All that was added since the last call."""
         message = b"".join((*self._symbols.encoded, *self._series))
-        self._symbols, self._series, self._size = _Symbols(), [], 0
+        self._symbols, self._series = _Symbols(), []
+        self._size = self._written_out = 0
         self._samples.clear()
         return message
 

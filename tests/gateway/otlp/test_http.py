@@ -287,6 +287,19 @@ async def test_a_large_request_is_stored_in_parts(
     assert gateway.count("forebay_gateway_append_duration_seconds_count") > 10
 
 
+async def test_labels_that_every_series_repeats_do_not_make_a_request_too_large(
+    make_gateway: MakeGateway, log: FakeLog
+) -> None:
+    gateway = await make_gateway(otlp=OtlpSettings(promote_all_resource_attributes=True))
+    export = points(4000)
+    export.resource_metrics[0].resource.attributes.add(key="text").value.string_value = "x" * 9000
+    answer = await post(gateway, export.SerializeToString())
+    assert (answer.status, answer.body) == (200, b"")
+    assert sum(len(record.value) for record in log.records) > 32 << 20
+    assert len(names(log)) == 4000
+    assert gateway.in_flight.bytes == 0
+
+
 async def test_large_requests_are_worked_on_beside_the_event_loop(
     make_gateway: MakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
