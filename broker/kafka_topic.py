@@ -66,8 +66,13 @@ class Topic(NamedTuple):
 class KafkaTopic:
     """Asks the cluster about one topic. Thread-safe; every method blocks and raises LogUnavailable, Fatal."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, *, retention_ms: int | None = None) -> None:
+        """`retention_ms` is of a topic that is made; None leaves it to the broker."""
         self._settings = settings
+        self._config = dict(_WANTED)
+        if retention_ms is not None:
+            # What is over goes when its file does, and a file is closed after a quarter of the time.
+            self._config |= {"retention.ms": str(retention_ms), "segment.ms": str(max(60_000, retention_ms // 4))}
         self._name = settings.topic
         self._trouble: KafkaError | None = None
         self._admin = make_client(AdminClient, client_config(settings, "admin", QUIET, on_error=self._note))
@@ -223,7 +228,7 @@ class KafkaTopic:
                 hint="create it with message.timestamp.type=LogAppendTime, or set broker.kafka.create_topic: "
                 "{partitions: 64, replication_factor: 3}",
             )
-        new = NewTopic(self._name, wanted.partitions, wanted.replication_factor, config=dict(_WANTED))
+        new = NewTopic(self._name, wanted.partitions, wanted.replication_factor, config=self._config)
         try:
             self._wait(self._admin.create_topics([new])[self._name], "creating the topic")
         except KafkaException as error:

@@ -7,7 +7,8 @@ from broker.embedded_group import EmbeddedSubscription
 from broker.embedded_group_view import EmbeddedGroupView
 from broker.embedded_reader import EmbeddedReader
 from broker.log import GroupView, Listener, LogReader, LogWriter, Subscription
-from broker.settings import BrokerSettings
+from broker.settings import BrokerSettings, KafkaSettings
+from broker.usage_log import UsageLog
 from forebay.clock import Clock
 
 
@@ -50,3 +51,13 @@ def open_group(settings: BrokerSettings, directory: Path, group: str) -> GroupVi
 
         return KafkaGroupView(settings.kafka, group)
     return EmbeddedGroupView(directory, group)
+
+
+def open_usage(settings: KafkaSettings, back_ms: int) -> UsageLog:
+    """What gateways of this log tell each other, from `back_ms` before now on; an embedded log has but one.
+
+    Blocks. Raises Fatal, LogUnavailable.
+    """
+    from broker.kafka_usage import KafkaUsage  # noqa: PLC0415 - as above
+
+    return KafkaUsage(settings, back_ms)

@@ -12,7 +12,7 @@ Family = list[Any]
 Snapshot = list[Family]
 
 _COUNTED = {"counter", "histogram", "summary"}
-_EARLIEST = ("_created", "_start_time_seconds", "_timestamp_seconds", "_successful")
+_EARLIEST = ("_created", "_start_time_seconds", "_timestamp_seconds", "_successful", "_sharing_gateways")
 """Gauges of which the smallest says most: since when, up to when, whether everywhere."""
 _COMMON = ("_info", "_partitions", "_active_series")
 """What is the same everywhere, or soon will be."""

@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
 
 from broker.log import LogReader, LogWriter
-from broker.open import open_reader, open_subscription, open_writer
+from broker.open import open_reader, open_subscription, open_usage, open_writer
+from broker.usage_log import UsageLog
 from bucket.bucket import Bucket, BucketMisconfigured
 from bucket.manifest import HaRecipe, Recipe
 from bucket.open import open_bucket
@@ -108,7 +110,17 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
         logger=process.logger("gateway"),
         stop=process.fail,
         siblings=process.siblings,
+        open_usage=_usage_opener(process),
     )
+
+
+def _usage_opener(process: Process) -> Callable[[], UsageLog] | None:
+    """Where gateways of the same log hold limits together; None where there is but one."""
+    settings = process.settings
+    if settings.broker.type != "kafka" or not settings.gateway.share_limits:
+        return None
+    back_ms = 2 * settings.gateway.active_series_window
+    return lambda: open_usage(settings.broker.kafka, back_ms)
 
 
 def _policies(process: Process, partitions: int) -> Policies:

@@ -29,6 +29,8 @@ class ActiveSeries:
         self._mutex = threading.Lock()
         self._sets: dict[str, SeriesSet] = {}
         self._uncounted = 0
+        self.gateways = 1
+        """How many share what is left of a limit until they have heard from each other."""
 
     @property
     def generation(self) -> int:
@@ -47,6 +49,7 @@ class ActiveSeries:
         found = self.get(tenant)
         if found.limit != limit:
             found.limit = limit
+            self.allow(found)
         found.advance(self.generation)
         return found
 
@@ -66,13 +69,33 @@ class ActiveSeries:
         found = self._sets.get(tenant)
         return len(found) if found is not None else 0
 
+    def allow(self, found: SeriesSet, *, least: bool = False) -> None:
+        """This gateway's part of what is left, or the `least` that it may always admit below the limit.
+
+        The least parts of all gateways are a twentieth of the limit.
+        """
+        if self.gateways == 1 or not found.limit:
+            found.allowance = None
+            return
+        slack = found.limit // (20 * self.gateways)
+        left = max(0, found.limit - len(found)) // self.gateways
+        found.allowance = slack if least else max(slack, left)
+
     def items(self) -> list[tuple[str, SeriesSet]]:
         with self._mutex:
             return list(self._sets.items())
 
+    @property
+    def is_used(self) -> bool:
+        """Whether any tenant has active series here."""
+        return bool(self._sets)
+
+    def sets(self) -> list[SeriesSet]:
+        return [each for _, each in self.items()]
+
     def count(self) -> int:
         """Active series of all tenants that have a limit."""
-        return sum(len(each) for _, each in self.items())
+        return sum(map(len, self.sets()))
 
     def advance(self) -> None:
         """Forgets what is not active any more, and tenants that have no active series. Takes about 10 ns a series."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from broker.log import LogWriter
+from broker.usage_log import UsageLog
 from forebay.clock import Clock
 from forebay.errors import Fatal
 from gateway.active_series import ActiveSeries
@@ -25,6 +26,7 @@ from gateway.reasons import GATEWAY_REASONS
 from gateway.settings import GatewaySettings, TenancySettings
 from gateway.siblings import Siblings
 from gateway.tenant import TenantReader
+from gateway.usage_thread import add_usage
 from gateway.write import WriteHandler
 
 if TYPE_CHECKING:
@@ -55,15 +57,22 @@ def add_gateway(
     logger: "FilteringBoundLogger",
     stop: Callable[[Fatal], None],
     siblings: Siblings | None = None,
+    open_usage: Callable[[], UsageLog] | None = None,
 ) -> None:
     """Adds the write routes to `app`, which must be served with SERVER_OPTIONS.
+
+    Limits are shared with the gateways that `open_usage` leads to; without it, among `siblings`.
 
     `log` stays the caller's to close, after the application was cleaned up. `stop` is called, from the event loop, with
     an error of the log after which the process cannot go on.
     """
     in_flight = InFlight(settings.in_flight_bytes)
     active = ActiveSeries(
-        clock, memory=settings.active_series_memory, window_ms=settings.active_series_window, logger=logger
+        clock,
+        memory=settings.active_series_memory,
+        window_ms=settings.active_series_window,
+        logger=logger,
+        shared=open_usage is not None,
     )
     metrics = GatewayMetrics(
         registry,
@@ -75,6 +84,7 @@ def add_gateway(
         partitions=lambda: log.partitions,
         active_series=active.count,
         active_series_bytes=lambda: active.memory,
+        sharing_gateways=lambda: intake.usage.sharing if intake.usage else 0,
     )
     division = Division(tenancy.split_label, 2 * settings.max_body_bytes) if tenancy.split_label else None
     intake = Intake(
@@ -139,7 +149,17 @@ def add_gateway(
     app.router.add_post(OTLP_PATH, export)
     app.cleanup_ctx.append(end_threads)
     app.cleanup_ctx.append(forget_series)
-    if siblings is not None and siblings.processes > 1:
+    if open_usage is not None:
+        add_usage(
+            app,
+            open_usage,
+            intake=intake,
+            active=active,
+            clock=clock,
+            logger=logger,
+            always=policies.any_shared,
+        )
+    elif siblings is not None and siblings.processes > 1:
         app.cleanup_ctx.append(spend_together)
     app[INTAKE] = intake
     app[IN_FLIGHT] = in_flight

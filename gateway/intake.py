@@ -1,7 +1,7 @@
 """From a decompressed body to durable records: what every way in (HTTP, the process' own metrics) goes through."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from broker.log import LogUnavailable, LogWriter, NewRecord
@@ -32,6 +32,8 @@ _Paid = tuple[str, Routed, TokenBucket | None]
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from gateway.usage import Usage
+
 
 class RequestTooLarge(BodyTooLarge):
     """For its tenant."""
@@ -59,6 +61,8 @@ class Intake:
         self._division = division
         self.tenants = TenantStates()
         self._active = active
+        self.usage: Usage | None = None
+        """Who hears what was stored here, of tenants that have a rate."""
         self.trial = LiveTrial(clock)
         self.rejections = Rejections(clock, metrics, logger)
         self._rates = Rates(self.tenants, self.rejections, clock)
@@ -167,7 +171,7 @@ class Intake:
         for owner, part, bucket in paid:
             self._count(owner, part)
             if bucket is not None:
-                self.spending.note(owner, _samples(part))
+                self._note_spent(owner, _samples(part))
         if routed.parts:
             self.rejections.note(tenant, beyond(routed))
         if limited is not None:
@@ -222,6 +226,16 @@ class Intake:
                 f"log did not confirm in time: timeout={self._timeout:g}s backlog_bytes={self.log.backlog_bytes()}",
                 hint="see forebay_gateway_append_duration_seconds, and the disk or brokers behind the log",
             ) from error
+
+    def _note_spent(self, tenant: str, samples: int) -> None:
+        self.spending.note(tenant, samples)
+        if self.usage is not None:
+            self.usage.note(tenant, samples)
+
+    def charge(self, spent: Mapping[str, int]) -> None:
+        """For samples that other gateways have stored, by tenant."""
+        for tenant, samples in spent.items():
+            self._charge(tenant, samples)
 
     def _charge(self, tenant: str, samples: int) -> None:
         self._rates.charge(self._policy(tenant), samples)

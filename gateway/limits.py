@@ -59,7 +59,7 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_request_bytes: Size = Size(0)
     """Of a body as it comes."""
     samples_per_second: float = 0
-    """Of one gateway, all its processes together."""
+    """Of all gateways of a Kafka log together."""
     samples_burst: int = 0
     """Samples that may come at once; 0 is ten seconds' worth."""
     shard_size: int = 0

@@ -24,6 +24,7 @@ class GatewayMetrics:
         partitions: Callable[[], float],
         active_series: Callable[[], float] = int,
         active_series_bytes: Callable[[], float] = int,
+        sharing_gateways: Callable[[], float] = int,
     ) -> None:
         log = Info("forebay_gateway_log", "The log that is written to, by its id.", registry=registry)
         log.info({"log_id": log_id})
@@ -139,6 +140,11 @@ class GatewayMetrics:
             ("forebay_gateway_backlog_bytes", "Bytes handed to the log and not durable yet.", backlog_bytes),
             ("forebay_gateway_active_series", "Active series of tenants that have a limit of them.", active_series),
             ("forebay_gateway_active_series_bytes", "Memory that active series take.", active_series_bytes),
+            (
+                "forebay_gateway_sharing_gateways",
+                "Gateway processes that hold limits together, this one among them; 0 while it does not hear of others.",
+                sharing_gateways,
+            ),
             ("forebay_gateway_partitions", "Partitions of the log that series are routed over.", partitions),
         ):
             Gauge(name, text, registry=registry).set_function(value)

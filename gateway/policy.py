@@ -92,6 +92,12 @@ class Policies:
         """How many have limits of their own."""
         return len(self._table.overrides)
 
+    @property
+    def any_shared(self) -> bool:
+        """Whether any tenant has a limit that gateways hold together."""
+        all_limits = (self._defaults, *self._table.overrides.values())
+        return any(each.max_active_series or each.samples_per_second for each in all_limits)
+
     def of(self, tenant: str, partitions: int) -> TenantPolicy:
         """The tenant's policy over a log of so many partitions."""
         table = self._table

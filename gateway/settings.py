@@ -96,6 +96,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     active_series_window: Duration = Duration.parse("20m")
     """How long a series is active after it was last written, and up to a quarter longer."""
 
+    share_limits: bool = True
+    """Hold tenants to their active series and samples per second together with the other gateways of a Kafka log."""
+
     def __post_init__(self) -> None:
         if (
             min(
