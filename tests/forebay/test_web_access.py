@@ -1,11 +1,14 @@
 """Who may talk: users, tokens, rates and headers; and what a change of the files does."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from forebay.ask import get
+from forebay.status_consumers import ask
 from forebay.strict_yaml import SettingsError
 from tests.forebay.access import WHO, guarded, hashed
 
@@ -207,3 +210,13 @@ async def test_a_bad_or_an_empty_file_lets_nobody_in_who_was_not(tmp_path: Path,
             server.access.reload()
         assert (await server.ask()).status == 401
         assert (await server.ask(login=("alice", "wonder:land"))).status == 200
+
+
+async def test_a_url_may_hold_a_login_that_is_not_shown(tmp_path: Path) -> None:
+    async with guarded(tmp_path, {}, web=USERS) as server:
+        url = f"http://alice:wonder%3Aland@localhost:{server.port}"
+        assert await asyncio.to_thread(get, f"{url}/-/healthy") == b"healthy\n"
+        answer = await asyncio.to_thread(ask, url.replace("wonder", "wander"))
+        assert answer.report.url == f"http://localhost:{server.port}"
+        assert "401" in answer.report.problem
+        assert "wander" not in repr(answer)
