@@ -10,9 +10,11 @@ in the loop; so how long they wait is known, and the queue can be kept short.
 
 How long one may wait is by CoDel's idea: a queue that comes and goes is a burst, and is worth waiting for
 (`burst_wait`). One that does not empty within that time is overload: longer waiting would get nobody more done, so from
-then on, and until a second has passed without a refusal, nobody waits longer than `standing_wait`; but for tenants that
-have fewer waiting than others on average, who are not what is too much. A request is refused on its headers alone,
-where it would wait longer: at most as many of each other tenant go first as wait of its own.
+then on, and until a second has passed without a refusal, nobody is let in who would wait longer than `standing_wait`;
+but for tenants that have fewer waiting than others on average, who are not what is too much. How long one would wait is
+told by who is before it, at most as many of each other tenant as of its own, and the mean time between turns: so it is
+known on headers alone. Who is in waits for up to `burst_wait` whatever comes: where the process stood still for a
+moment, to refuse all who waited would not help them.
 
 Turns go by bytes begun: start-time fair queueing. Of the places, a tenant that has some gets another one only while it
 has less than four times what is free: one tenant alone gets four fifths of them, and others find some left. Where none
@@ -74,12 +76,13 @@ class Admission:
 
     def check(self, tenant: str) -> None:
         """Raises Overloaded where a request of this tenant would wait too long."""
-        if not self.waiting:
-            return
-        now = self._loop.time()
+        if self.waiting:
+            self._check(tenant, self._loop.time())
+
+    def _check(self, tenant: str, now: float) -> None:
         own = len(self._queues.get(tenant, ()))
         ahead = own + sum(min(len(queue), own + 1) for name, queue in self._queues.items() if name != tenant)
-        stalled = 0.0 if self.working < self.places.count else now - self._last_begin
+        stalled = 0.0 if self.working < self.places.count else self._since_begin(now)
         if (expected := ahead * max(self._mean_interval, stalled)) > (allowed := self._may_wait(tenant, now)):
             raise self._refuse(now, expected, allowed)
 
@@ -89,6 +92,7 @@ class Admission:
 
     async def _begin(self, tenant: str, size: int) -> float:
         """Returns when it is this request's turn, with the seconds that it waited."""
+        self.check(tenant)  # again: others have come while its body did
         begin = max(self._least, self._served.get(tenant, 0.0))
         if len(self._served) >= _REMEMBERED:
             self._served.clear()  # whoever waits has its place in the order already
@@ -98,7 +102,6 @@ class Admission:
             self._start(tenant, begin)
             return 0.0
         now = self._loop.time()
-        allowed = self._may_wait(tenant, now)
         one = _Waiting(begin, size, now, self._loop.create_future())
         if not self.waiting:
             self._queued_since = now
@@ -106,7 +109,7 @@ class Admission:
         self.waiting += 1
         if not self._begun_in_pass:
             self._begin_next()  # those before it may wait for places that their tenants may not have
-        end = self._loop.call_later(allowed, self._expire, tenant, one, allowed)
+        end = self._loop.call_later(self._burst_wait, self._expire, tenant, one)
         try:
             await one.begun
         except asyncio.CancelledError:
@@ -156,9 +159,13 @@ class Admission:
         if one.begun.cancelled():
             self._begin_next()
             return
-        self._mean_interval += _WEIGHT * (self._loop.time() - self._last_begin - self._mean_interval)
+        self._mean_interval += _WEIGHT * (self._since_begin(self._loop.time()) - self._mean_interval)
         one.begun.set_result(None)
         self._start(tenant, one.begin)
+
+    def _since_begin(self, now: float) -> float:
+        """Seconds that somebody has waited for a turn and nobody had one."""
+        return now - max(self._last_begin, self._queued_since)
 
     def _has_place(self, tenant: str) -> bool:
         places, own = self.places, self._working.get(tenant, 0)
@@ -177,17 +184,13 @@ class Admission:
         tenants = len(self._queues) + (not own)
         return self._burst_wait if (own + 1) * tenants <= self.waiting else self._standing_wait
 
-    def _expire(self, tenant: str, one: _Waiting, allowed: float) -> None:
-        # After one more pass: where the process stood still, and not the queue, whoever is next gets its turn.
-        self._loop.call_soon(self._end_waiting, tenant, one, allowed)
-
-    def _end_waiting(self, tenant: str, one: _Waiting, allowed: float) -> None:
+    def _expire(self, tenant: str, one: _Waiting) -> None:
         if not one.begun.done():
             self._forget(tenant, one)
             if tenant in self._served:
                 self._served[tenant] -= one.size
             now = self._loop.time()
-            one.begun.set_exception(self._refuse(now, now - one.since, allowed))
+            one.begun.set_exception(self._refuse(now, now - one.since, self._burst_wait))
 
     def _forget(self, tenant: str, one: _Waiting) -> None:
         queue = self._queues[tenant]

@@ -199,18 +199,18 @@ async def test_a_queue_that_stands_is_cut_short_until_it_is_calm_again(monkeypat
     await passes(5)
     turns.check("a")  # nobody waits: there is nothing to refuse for
     async with turns.turn("a", 1):
-        late = asyncio.create_task(turns.turn("a", 1).__aenter__())
+        waiting = requests.ask("a")
         await passes(3)
         time.advance(2.1)
+        turns.check("a")  # more than a second went by: it is calm
+        turns._pressed_until = asyncio.get_running_loop().time() + 1
         with pytest.raises(Overloaded, match="allowed=2s"):
-            await late
-        time.advance(1.1)
-        later = asyncio.create_task(turns.turn("a", 1).__aenter__())
+            turns.check("a")
+        with pytest.raises(Overloaded, match="allowed=2s"):
+            async with turns.turn("a", 1):
+                pass
         await passes(3)
-        time.advance(2.1)
-        await passes(3)
-        assert not later.done()
-    await later
+        assert not waiting.done()  # who is in stays in
     await requests.all()
 
 
@@ -256,6 +256,18 @@ async def test_who_would_wait_too_long_is_refused_on_headers_and_others_are_not(
     assert refused["greedy"] > 600
     assert refused["steady"] == 0
     await requests.all()
+
+
+async def test_time_in_which_nobody_waited_is_not_time_between_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Time(monkeypatch)
+    turns = admission(burst=60, standing=0.01)
+    for _ in range(20):
+        requests = Tenants(turns)
+        requests.ask("a")
+        requests.ask("a")
+        await requests.all()
+        time.advance(100)
+    assert turns._mean_interval < 0.01
 
 
 async def test_a_request_that_is_cancelled_gives_back_what_it_has() -> None:

@@ -48,12 +48,15 @@ async def test_who_finds_no_place_is_503_and_those_at_work_end_well(make_gateway
 
 async def test_under_overload_a_body_is_not_read(make_gateway: MakeGateway, log: FakeLog) -> None:
     """The body never ends: an answer means that nobody waited for it."""
-    gateway = await make_gateway(TWO)
+    gateway = await make_gateway(
+        GatewaySettings(max_concurrent=2, burst_wait=Duration(500), standing_wait=Duration(10))
+    )
     at_work = await fill(gateway, log, "ab")
     assert (await gateway.write(good()))[0] == 503
     waiting = asyncio.create_task(gateway.write(good()))
     while not gateway.count("forebay_gateway_waiting_requests"):  # noqa: ASYNC110 - a gauge tells nobody
         await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
 
     async def endless() -> AsyncIterator[bytes]:
         yield b"a"
