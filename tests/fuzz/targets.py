@@ -14,7 +14,7 @@ from consumers.exemplars import Exemplars
 from consumers.head import Bounds, Head
 from consumers.metadata import Metadata
 from forebay.errors import InvalidData
-from tests.fuzz import blocks, corpus, headers, otlp, relabel
+from tests.fuzz import blocks, corpus, headers, limits, otlp, relabel
 from tests.fuzz.entry import Entry, Target, exactly
 from tests.wire.requests_v2 import as_v2
 from tsdb.chunk_record import read_record
@@ -182,6 +182,7 @@ def entries() -> dict[str, Entry]:
         "symbols": Entry(_symbols, [bytes.fromhex("00000002 0161 036a6f62")]),
         **relabel.entries(),
         **blocks.entries(),
+        **limits.entries(),
         **otlp.entries(),
         **headers.entries(),
     }
