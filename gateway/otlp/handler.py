@@ -160,9 +160,12 @@ class OtlpHandler:
         return await exchange.run(lambda: inflate(body, limit))
 
     async def _append(self, exchange: "_Exchange", export: Export, routed: Routed | None) -> None:
+        begun = False
         while routed is not None:
             exchange.take_records(routed)
-            await self._intake.append(exchange.tenant, routed)
+            # What is stored of a request entitles it to the rest, or a tenant with a low rate would never end one.
+            await self._intake.append(exchange.tenant, routed, begun=begun)
+            begun = True
             routed = await exchange.run(export.next)
 
     async def _beside_loop(self, work: Callable[[], _T]) -> _T:

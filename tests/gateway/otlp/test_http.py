@@ -287,6 +287,17 @@ async def test_a_large_request_is_stored_in_parts(
     assert gateway.count("forebay_gateway_append_duration_seconds_count") > 10
 
 
+async def test_a_large_request_that_a_tenants_rate_lets_in_is_stored_as_a_whole(
+    make_gateway: MakeGateway, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "REQUEST_BYTES", 2000)
+    gateway = await make_gateway(limits=LimitSettings(samples_per_second=10, samples_burst=10))
+    assert (await post(gateway, points(500).SerializeToString())).status == 200
+    assert gateway.count("forebay_gateway_append_duration_seconds_count") > 5
+    assert len(names(log)) == 500
+    assert (await post(gateway, points(1).SerializeToString())).status == 429
+
+
 async def test_labels_that_every_series_repeats_do_not_make_a_request_too_large(
     make_gateway: MakeGateway, log: FakeLog
 ) -> None:
