@@ -61,7 +61,7 @@ def add_gateway(
 ) -> None:
     """Adds the write routes to `app`, which must be served with SERVER_OPTIONS.
 
-    Limits are shared with the gateways that `open_usage` leads to; without it, among `siblings`.
+    Limits are shared with the gateways that `open_usage` leads to; without it, or where it fails, among `siblings`.
 
     `log` stays the caller's to close, after the application was cleaned up. `stop` is called, from the event loop, with
     an error of the log after which the process cannot go on.
@@ -159,7 +159,7 @@ def add_gateway(
             logger=logger,
             always=policies.any_shared,
         )
-    elif siblings is not None and siblings.processes > 1:
+    if siblings is not None and siblings.processes > 1:
         app.cleanup_ctx.append(spend_together)
     app[INTAKE] = intake
     app[IN_FLIGHT] = in_flight

@@ -66,7 +66,7 @@ class Intake:
         self.trial = LiveTrial(clock)
         self.rejections = Rejections(clock, metrics, logger)
         self._rates = Rates(self.tenants, self.rejections, clock)
-        self.spending = Spending(siblings or Alone(), self._charge)
+        self.spending = Spending(siblings or Alone(), self._charge_by_sibling)
         self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
         self._headers = new_headers()
@@ -235,6 +235,11 @@ class Intake:
     def charge(self, spent: Mapping[str, int]) -> None:
         """For samples that other gateways have stored, by tenant."""
         for tenant, samples in spent.items():
+            self._charge(tenant, samples)
+
+    def _charge_by_sibling(self, tenant: str, samples: int) -> None:
+        """Only where it is not heard of by the log, too."""
+        if self.usage is None or not self.usage.sharing:
             self._charge(tenant, samples)
 
     def _charge(self, tenant: str, samples: int) -> None:

@@ -237,9 +237,15 @@ def test_a_port_that_is_taken_is_told_once(gateway: Role, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_tenant_is_held_to_its_rate_wherever_its_connections_lie(topic: KafkaSettings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("told_by_the_log", [True, False])
+def test_a_tenant_is_held_to_its_rate_wherever_its_connections_lie(
+    topic: KafkaSettings, tmp_path: Path, *, told_by_the_log: bool
+) -> None:
+    kafka: dict[str, object] = {"bootstrap_servers": topic.bootstrap_servers, "topic": topic.topic}
+    if told_by_the_log:
+        kafka["create_topic"] = {"partitions": 1, "replication_factor": 1}
     settings = {
-        "broker": {"type": "kafka", "kafka": {"bootstrap_servers": topic.bootstrap_servers, "topic": topic.topic}},
+        "broker": {"type": "kafka", "kafka": kafka},
         "limits": {"samples_per_second": 40, "samples_burst": 40},
     }
     with Role("gateway", tmp_path, settings, "--web.processes=2") as role:
