@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from wire.active_check cimport Mark, check_active, mark_walk, note_series
+from wire.active_check cimport check_active, note_series
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
 from wire.elements cimport check_metadata
 from wire.plan cimport IS_METADATA, entry_bytes, plan_add, plan_records
@@ -49,7 +49,6 @@ cdef inline int route_metadata(Walk* w, Cursor entry) noexcept nogil:
 cdef inline int _walk_v1(Walk* w, Cursor c) noexcept nogil:
     cdef uint32_t field, wire_type
     cdef Cursor entry
-    cdef Mark mark
     cdef int result
     while c.p < c.end:
         w.at = c.p
@@ -63,10 +62,9 @@ cdef inline int _walk_v1(Walk* w, Cursor c) noexcept nogil:
             continue
         if wire_type != WIRE_BYTES or read_bytes(&c, &entry) < 0:
             return MALFORMED
-        mark = mark_walk(w)
         result = route_series(w, entry) if field == SERIES else route_metadata(w, entry)
         if result == 0:
-            result = note_series(w, entry, &mark)
+            result = note_series(w, entry)
         if result < 0:
             return result
     return 0
@@ -99,7 +97,6 @@ cdef inline int _read_symbols(Walk* w, Cursor c) noexcept nogil:
 cdef inline int _walk_v2(Walk* w, Cursor c) noexcept nogil:
     cdef uint32_t field, wire_type
     cdef Cursor entry
-    cdef Mark mark
     cdef int result = _read_symbols(w, c)
     while result == 0 and c.p < c.end:
         w.at = c.p
@@ -109,10 +106,9 @@ cdef inline int _walk_v2(Walk* w, Cursor c) noexcept nogil:
         elif wire_type != WIRE_BYTES or read_bytes(&c, &entry) < 0:
             result = MALFORMED
         else:
-            mark = mark_walk(w)
             result = route_series_v2(w, entry)
             if result == 0:
-                result = note_series(w, entry, &mark)
+                result = note_series(w, entry)
     return result
 
 cdef inline void _count_shadowed(Walk* w) noexcept nogil:

@@ -30,7 +30,8 @@ cdef struct NotedSeries:
     uint64_t hash
     uint32_t offset          # of its entry in the body
     uint32_t size
-    uint32_t first           # of its entries in the plan; with the highest bit, it was refused
+    # Of the request up to it and with it:
+    uint32_t entries         # in the plan; with the highest bit, it was refused
     uint32_t samples
     uint32_t histograms
     uint32_t exemplars
