@@ -21,7 +21,7 @@ from bench.arrivals import Outcome, Sender
 from bench.gateway_on_kafka import gateway_on_kafka
 from bench.load import Load
 from bench.marked import Marked
-from bench.overload import CLOSED_CONNECTIONS, line, say, stopped
+from bench.overload import capacity_of, line, say, stopped
 
 STEADY, ALLOWED, WILD = 0.2, 0.25, 10.0
 _AT_THE_LIMIT = 0.95
@@ -61,8 +61,7 @@ async def measure(directory: Path, load: Load, *, seconds: float, rounds: int) -
         steady = Sender(setting.port, "steady", requests, _CONNECTIONS)
         other = Sender(setting.port, "other", requests, _CONNECTIONS)
         await asyncio.gather(steady.connect(), other.connect())
-        await steady.closed(seconds / 3, CLOSED_CONNECTIONS)
-        capacity = (await steady.closed(seconds, CLOSED_CONNECTIONS)).acknowledged() / seconds
+        capacity = await capacity_of(steady, seconds / 3)
         allowed = ALLOWED * capacity
         rate = allowed * requests.samples_per_request
         limit = {"samples_per_second": rate, "samples_burst": int(rate)}

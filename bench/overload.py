@@ -1,9 +1,9 @@
 """A gateway under three times what it can do: `python -m bench.overload`.
 
-Capacity first, over a few connections that each send as soon as they were answered. Then requests come by chance, at
-half of that, at three times of it, and at half again; nobody waits for an answer before the next is sent. In the end
-every request that was acknowledged must be in the log. Sender, gateway, Kafka and whoever reads the topic share one
-machine, so ratios are what counts.
+Capacity first, at rates that rise until the gateway cannot keep up. Then requests come by chance, at half of that, at
+three times of it, and at half again; nobody waits for an answer before the next is sent. In the end every request that
+was acknowledged must be in the log. Sender, gateway, Kafka and whoever reads the topic share one machine, so ratios are
+what counts.
 """
 
 import argparse
@@ -24,7 +24,10 @@ from bench.marked import Marked
 from bench.process import MIB
 from tests.elastic.chart import Line, Mark, Panel, render
 
-CLOSED_CONNECTIONS = 16
+_CLOSED_CONNECTIONS = 8
+_STEP = 1.25
+_KEPT_UP = 0.9
+_CALM_SECONDS = 2.0
 CONNECTIONS = 512
 FACTOR = 3.0
 _SETTLED = 1.5
@@ -72,8 +75,7 @@ async def measure(directory: Path, load: Load, *, settle: float, minutes: float)
     async with gateway_on_kafka(directory, {}) as setting:
         sender = Sender(setting.port, "bench", Marked(load), CONNECTIONS)
         await sender.connect()
-        await sender.closed(settle / 3, CLOSED_CONNECTIONS)
-        capacity = (await sender.closed(settle, CLOSED_CONNECTIONS)).acknowledged() / settle
+        capacity = await capacity_of(sender, settle / 3)
         say(f"capacity: {capacity:.0f} requests/s of {load.samples_per_request} samples")
         half = await sender.at_rate(capacity / 2, settle, 1)
         say(f"half load: {line(half)}")
@@ -85,6 +87,19 @@ async def measure(directory: Path, load: Load, *, settle: float, minutes: float)
         memory = list(setting.memory)
         lost = len(sender.acknowledged - set(await stopped(setting)))
     return Result(capacity, half, over, after, memory, lost)
+
+
+async def capacity_of(sender: Sender, seconds: float) -> float:
+    """Requests per second: the most that were acknowledged, at rates that rise until they are too much."""
+    await sender.closed(seconds, _CLOSED_CONNECTIONS)
+    best = (await sender.closed(seconds, _CLOSED_CONNECTIONS)).acknowledged() / seconds
+    while True:
+        rate = _STEP * best
+        done = (await sender.at_rate(rate, seconds, 0)).acknowledged() / seconds
+        best = max(best, done)
+        if done < _KEPT_UP * rate:
+            await asyncio.sleep(_CALM_SECONDS)
+            return best
 
 
 async def stopped(setting: Setting) -> Sequence[int]:

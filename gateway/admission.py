@@ -9,10 +9,10 @@ came in on the sockets meanwhile is seen, and answered or refused. Requests wait
 in the loop; so how long they wait is known, and the queue can be kept short.
 
 How long one may wait is by CoDel's idea: a queue that comes and goes is a burst, and is worth waiting for
-(`burst_wait`). One that does not empty within that time is overload: longer waiting would get nobody more done, so from
-then on, and until a second has passed without a refusal, nobody is let in who would wait longer than `standing_wait`;
-but for tenants that have fewer waiting than others on average, who are not what is too much. How long one would wait is
-told by who is before it, at most as many of each other tenant as of its own, and the mean time between turns: so it is
+(`burst_wait`). One that does not empty within that time is overload: longer waiting would get nobody more done, so
+while it is like that, and for a second more, nobody is let in who would wait longer than `standing_wait`; but for
+tenants that have fewer waiting than others on average, who are not what is too much. How long one would wait is told
+by who is before it, at most as many of each other tenant as of its own, and by the mean time between turns: so it is
 known on headers alone. Who is in waits for up to `burst_wait` whatever comes: where the process stood still for a
 moment, to refuse all who waited would not help them.
 
@@ -84,7 +84,7 @@ class Admission:
         ahead = own + sum(min(len(queue), own + 1) for name, queue in self._queues.items() if name != tenant)
         stalled = 0.0 if self.working < self.places.count else self._since_begin(now)
         if (expected := ahead * max(self._mean_interval, stalled)) > (allowed := self._may_wait(tenant, now)):
-            raise self._refuse(now, expected, allowed)
+            raise self._refuse(expected, allowed)
 
     def turn(self, tenant: str, size: int) -> "Turn":
         """What an `async with` block waits for; raises Overloaded there. `size` is what its work is measured by."""
@@ -190,7 +190,8 @@ class Admission:
             if tenant in self._served:
                 self._served[tenant] -= one.size
             now = self._loop.time()
-            one.begun.set_exception(self._refuse(now, now - one.since, self._burst_wait))
+            self._pressed_until = now + _CALM_SECONDS
+            one.begun.set_exception(self._refuse(now - one.since, self._burst_wait))
 
     def _forget(self, tenant: str, one: _Waiting) -> None:
         queue = self._queues[tenant]
@@ -199,8 +200,7 @@ class Admission:
             del self._queues[tenant]
         self.waiting -= 1
 
-    def _refuse(self, now: float, waited: float, allowed: float) -> Overloaded:
-        self._pressed_until = now + _CALM_SECONDS
+    def _refuse(self, waited: float, allowed: float) -> Overloaded:
         return Overloaded(
             f"too many requests: waiting={self.waiting} at_work={self.working} wait={waited:.3f}s allowed={allowed:g}s",
             hint="retry; add gateways or processes (--web.processes)",

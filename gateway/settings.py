@@ -87,7 +87,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burst_wait: Duration = Duration(250)
     """How long a request may wait for its turn; longer is 503."""
     standing_wait: Duration = Duration(10)
-    """The same once requests have been waiting for burst_wait without a break: overload, which no waiting cures."""
+    """Who would wait longer is refused at once, while requests have been waiting for burst_wait without a break:
+    that is overload, which no waiting cures."""
     relabel_memory: Size = Size.parse("64MiB")
     """For what the regexes of relabel rules said about values, so that they are not asked again."""
 
