@@ -44,7 +44,6 @@ def add_feedback(
     api = RejectionsApi(
         RejectionsView(intake.rejections.book, after_ack, process.siblings, intake.active_series),
         tenants=TenantReader(settings.tenancy),
-        admin=settings.web.enable_admin_api,
         limits_of=intake.limits,
     )
     app.add_routes(api.routes())

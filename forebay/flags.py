@@ -94,7 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
             dest="enable_admin_api",
             action="store_true",
             default=None,
-            help="let requests look at every tenant and do what is an operator's (default: as web.enable_admin_api)",
+            help="let requests do what is an operator's, such as trials of limits (default: as web.enable_admin_api)",
         )
         if role == "gateway":
             command.add_argument(

@@ -45,7 +45,7 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enable_lifecycle: bool = False
     """Whether POST /-/reload does anything."""
     enable_admin_api: bool = False
-    """Whether whoever may use this port may look at every tenant, and do what is an operator's."""
+    """Whether requests may do what is an operator's, such as trials of limits."""
     processes: int = 1
     """Of a gateway, behind its one port."""
 
