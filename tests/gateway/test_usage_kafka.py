@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 import structlog
 
@@ -73,3 +74,14 @@ def test_series_sent_through_both_in_turn_stay_within_the_limit(settings: KafkaS
         assert wait_until(20, lambda: count(first) == count(second) == admitted)
         with gateway(settings) as (_, third):
             assert count(third) == admitted
+
+
+def test_without_a_topic_a_gateway_goes_on_alone_and_says_how_to_make_one(settings: KafkaSettings) -> None:
+    lone = msgspec.structs.replace(settings, create_topic=None)
+    with gateway(lone) as (usage, active):
+        assert "there is no such topic" in usage.problem
+        assert "create it" in usage.problem
+        assert usage.sharing == 0
+        found = active.of("a", LIMIT)
+        assert found is not None
+        assert found.admit(packed(*SERIES)) == LIMIT
