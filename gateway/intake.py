@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from broker.log import LogUnavailable, LogWriter, NewRecord
@@ -84,17 +85,18 @@ class Intake:
         """As this process knows them; 0 of a tenant without a limit of them."""
         return self._active.count_of(tenant) if self._active else 0
 
-    def check(self, tenant: str, size: int | None) -> None:
-        """Before anything of a request is read but its headers, which may declare its size.
+    def arrive(self, tenant: str, size: int | None) -> AbstractContextManager[None]:
+        """Before anything of a request is read but its headers, which may declare its size; the block is all the rest.
 
         Raises:
             RateLimited: nothing of it would be stored.
             BodyTooLarge: as `check_size`.
         """
-        if self._division is None:  # else nobody knows yet whose the series are
-            self._rates.check(self._policy(tenant))
+        # Where series name their tenants, nobody knows yet whose they are.
+        arrival = nullcontext() if self._division else self._rates.arrive(self._policy(tenant))
         if size is not None:
             self.check_size(tenant, size)
+        return arrival
 
     def check_size(self, tenant: str, size: int) -> None:
         """Once for each body, as soon as its compressed size is known. Raises BodyTooLarge."""

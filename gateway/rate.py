@@ -1,6 +1,7 @@
 """Samples per second of each tenant: buckets of tokens that may go into debt."""
 
 import math
+from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from forebay.clock import Clock
@@ -8,13 +9,15 @@ from forebay.errors import Retryable
 from gateway.policy import TenantPolicy
 from gateway.reasons import RATE_LIMITED
 from gateway.rejections import Rejections
-from gateway.tenant_state import TenantStates
+from gateway.tenant_state import TenantState, TenantStates
 from gateway.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from wire.write_request import Routed
 
 _LIMIT: Final = "samples_per_second"
+_WEIGHT: Final = 0.2
+"""Of the newest request, in the mean."""
 _RETRY_SECONDS: Final = (1, 60)
 """The least and the most that a sender is told to wait: the limit may be raised meanwhile."""
 
@@ -33,6 +36,23 @@ class RateLimited(Retryable):
         )
 
 
+class Arrival:
+    """A `with` block of a request on its way."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: TenantState) -> None:
+        self._state = state
+
+    def __enter__(self) -> None:
+        self._state.arriving += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._state.arriving -= 1
+
+
 class Rates:
     """For one event loop."""
 
@@ -41,14 +61,22 @@ class Rates:
         self._rejections = rejections
         self._clock = clock
 
-    def check(self, policy: TenantPolicy) -> None:
-        """Before anything of a request is read but its headers: raises RateLimited where it has no hope."""
-        limits = policy.limits
+    def arrive(self, policy: TenantPolicy) -> "Arrival":
+        """Before anything of a request is read but its headers; the block is the rest of it.
+
+        Those that arrived before have not paid yet: what they will pay counts, or all that come while one token is
+        there would be let in, worked on, and refused.
+
+        Raises:
+            RateLimited: it has no hope.
+        """
+        limits, state = policy.limits, self._states.of(policy.tenant)
         if limits.samples_per_second and not limits.is_shadow(_LIMIT):
-            wait = self._wait(policy, self._bucket(policy))
+            wait = self._wait(policy, self._bucket(policy), state.arriving * state.request_samples)
             if wait:
                 self._rejections.note_request(policy.tenant, RATE_LIMITED)
                 raise RateLimited(policy, wait)
+        return Arrival(state)
 
     def take(self, policy: TenantPolicy, samples: int, *, begun: bool = False) -> TokenBucket | None:
         """Pays for `samples`, which are about to be stored; the caller gives them back where they cannot be.
@@ -59,7 +87,8 @@ class Rates:
         limits = policy.limits
         if not (limits.samples_per_second and samples):
             return None
-        bucket = self._bucket(policy)
+        bucket, state = self._bucket(policy), self._states.of(policy.tenant)
+        state.request_samples += (_WEIGHT if state.request_samples else 1.0) * (samples - state.request_samples)
         wait = self._wait(policy, bucket)
         if begun or not wait:
             bucket.take(samples)
@@ -83,5 +112,6 @@ class Rates:
             state.bucket = TokenBucket(self._clock.monotonic())
         return state.bucket
 
-    def _wait(self, policy: TenantPolicy, bucket: TokenBucket) -> float:
-        return bucket.wait(policy.limits.samples_per_second, policy.limits.burst, self._clock.monotonic())
+    def _wait(self, policy: TenantPolicy, bucket: TokenBucket, ahead: float = 0.0) -> float:
+        limits = policy.limits
+        return bucket.wait(limits.samples_per_second, limits.burst, self._clock.monotonic(), ahead)

@@ -19,6 +19,10 @@ class TenantState:
     """Made durable, float and histogram samples together."""
     bucket: TokenBucket | None = None
     """What is left of its samples per second; none where nobody asked yet."""
+    arriving: int = 0
+    """Requests that were let in on their headers, and are not answered yet."""
+    request_samples: float = 0.0
+    """Of its requests, a moving mean."""
 
 
 class TenantStates:

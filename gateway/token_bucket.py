@@ -18,11 +18,14 @@ class TokenBucket:
         self._tokens = math.inf
         self._at = now
 
-    def wait(self, rate: float, burst: float, now: float) -> float:
-        """Seconds of the monotonic clock until a request may come in; 0 where one may now."""
+    def wait(self, rate: float, burst: float, now: float, ahead: float = 0.0) -> float:
+        """Seconds of the monotonic clock until a request may come in; 0 where one may now.
+
+        `ahead` tokens will be taken by those who came before: as many as there may be at once do not keep one out.
+        """
         self._tokens = min(max(1.0, burst), self._tokens + (now - self._at) * rate)
         self._at = now
-        return max(0.0, (1.0 - self._tokens) / rate)
+        return max(0.0, (1.0 + min(ahead, max(0.0, burst - 1.0)) - self._tokens) / rate)
 
     def take(self, samples: int) -> None:
         """After `wait` has answered 0."""

@@ -93,20 +93,22 @@ class WriteHandler:
         tenant, allows = self._tenants.read(request), principal_of(request).allows
         reservation.belongs_to(tenant)
         declared = request.content_length
-        self._intake.check(tenant, declared)
-        self._gate.check(tenant, declared)
-        compressed = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
-        self._metrics.received_bytes.inc(len(compressed))
-        if declared is None:
-            self._intake.check_size(tenant, len(compressed))
-        claimed = claimed_size(compressed)
-        self._metrics.body_bytes.observe(claimed)
-        size = min(claimed, settings.max_body_bytes)
-        reservation.take(self._intake.copies * size)
-        if claimed > size and can_be_split(self._intake.limits(tenant)):
-            routed = await self._store_pieces(tenant, compressed, message, allows, reservation)
-        else:
-            routed = await self._store(tenant, compressed, message, allows, reservation)
+        with self._intake.arrive(tenant, declared):
+            self._gate.check(tenant, declared)
+            compressed = await read_body(
+                request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation
+            )
+            self._metrics.received_bytes.inc(len(compressed))
+            if declared is None:
+                self._intake.check_size(tenant, len(compressed))
+            claimed = claimed_size(compressed)
+            self._metrics.body_bytes.observe(claimed)
+            size = min(claimed, settings.max_body_bytes)
+            reservation.take(self._intake.copies * size)
+            if claimed > size and can_be_split(self._intake.limits(tenant)):
+                routed = await self._store_pieces(tenant, compressed, message, allows, reservation)
+            else:
+                routed = await self._store(tenant, compressed, message, allows, reservation)
         headers = written_headers(routed) if message == 2 else None
         if routed.rejected:
             text = rejections(routed, self._intake.limits(tenant))

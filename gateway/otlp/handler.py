@@ -102,25 +102,25 @@ class OtlpHandler:
         tenant = self._tenants.read(request)
         reservation.belongs_to(tenant)
         declared = request.content_length
-        self._intake.check(tenant, declared)
-        self._gate.check(tenant, declared and declared * _WORK)
-        body = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
-        self._metrics.received_bytes.inc(len(body))
-        if declared is None:
-            self._intake.check_size(tenant, len(body))
-        size = self._declared(body, form)
-        work = _WORK * size
-        beside = self._gate.beside_loop(work)
-        run = self._beside_loop if beside else _at_once
-        exchange = _Exchange(tenant, principal_of(request), reservation, run)
-        async with self._gate.turn(tenant, work) as turn:
-            export = await self._begun(exchange, form, body)
-            routed = await run(export.next)
-            if not beside:
+        with self._intake.arrive(tenant, declared):
+            self._gate.check(tenant, declared and declared * _WORK)
+            body = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
+            self._metrics.received_bytes.inc(len(body))
+            if declared is None:
+                self._intake.check_size(tenant, len(body))
+            size = self._declared(body, form)
+            work = _WORK * size
+            beside = self._gate.beside_loop(work)
+            run = self._beside_loop if beside else _at_once
+            exchange = _Exchange(tenant, principal_of(request), reservation, run)
+            async with self._gate.turn(tenant, work) as turn:
+                export = await self._begun(exchange, form, body)
+                routed = await run(export.next)
+                if not beside:
+                    await self._append(exchange, export, routed)
+            if beside:
                 await self._append(exchange, export, routed)
-        if beside:
-            await self._append(exchange, export, routed)
-        self._metrics.wait_seconds.observe(turn.waited)
+            self._metrics.wait_seconds.observe(turn.waited)
         return export
 
     def _declared(self, body: bytes, form: Form) -> int:

@@ -121,3 +121,17 @@ async def test_series_stay_in_the_tenants_shard(make_gateway: MakeGateway, log: 
     shards = {tenant: {r.partition for r in log.records if r.key == tenant.encode()} for tenant in ("a", "b", "c")}
     assert all(len(shard) == 2 for shard in shards.values())
     assert len(set(map(frozenset, shards.values()))) > 1
+
+
+async def test_those_who_have_not_paid_yet_count_before_one_who_comes(make_gateway: MakeGateway, log: FakeLog) -> None:
+    gateway = await make_gateway(limits=LimitSettings(samples_per_second=10, samples_burst=250))
+    assert (await post(gateway, good(100))).status == 204
+    log.gate = asyncio.Event()
+    first = asyncio.create_task(post(gateway, good(100)))
+    await log.reached.wait()  # 50 tokens are left; and as far as anybody knows, this one is still to pay
+    assert (await post(gateway, good(100))).status == 429
+    log.gate.set()
+    assert (await first).status == 204
+    log.gate = None
+    assert (await post(gateway, good(100))).status == 204
+    assert (await post(gateway, good(1))).status == 429
