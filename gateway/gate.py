@@ -1,5 +1,6 @@
 """What stands before the work on a request: too little time, memory or log for it is 503, as early as it is known."""
 
+import asyncio
 import random
 
 from broker.log import LogFull, LogWriter
@@ -12,6 +13,8 @@ from gateway.settings import GatewaySettings
 
 _LARGE = 10
 """Large bodies take longer, and may wait so much longer for a thread."""
+_HELD = 512
+"""Refusals at a time that are made to wait: about 64 MiB of bodies that nobody reads."""
 _RETRY_SECONDS = (1, 5)
 """Senders that were refused at once must not come back at once."""
 
@@ -27,6 +30,8 @@ class Gate:
         self._thread_bytes = settings.thread_bytes
         self._log = log
         self._full_at = 0
+        self._limited_wait = settings.limited_wait.seconds
+        self._held = 0
         self._metrics = metrics
         metrics.places.set_function(lambda: places.count)
         metrics.waiting.set_function(lambda: self._on_loop.waiting + self._on_threads.waiting)
@@ -50,6 +55,18 @@ class Gate:
 
     def _turns(self, size: int) -> Admission:
         return self._on_threads if self.beside_loop(size) else self._on_loop
+
+    async def hold(self) -> None:
+        """Before a 429 is answered: a sender that waits for its answers can ask no more often than so.
+
+        Only so many are held at a time, since each may hold what the server has read of its body.
+        """
+        if self._held < _HELD:
+            self._held += 1
+            try:
+                await asyncio.sleep(self._limited_wait)
+            finally:
+                self._held -= 1
 
     def refused(self, error: Retryable) -> dict[str, str]:
         """Counts it; the headers of its answer."""

@@ -89,6 +89,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standing_wait: Duration = Duration(10)
     """Who would wait longer is refused at once, while requests have been waiting for burst_wait without a break:
     that is overload, which no waiting cures."""
+    limited_wait: Duration = Duration.parse("250ms")
+    """How long a sender beyond its samples per second waits for its 429, so that it asks no more often."""
     relabel_memory: Size = Size.parse("64MiB")
     """For what the regexes of relabel rules said about values, so that they are not asked again."""
 
@@ -118,6 +120,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             <= 0
         ):
             raise ValueError("all but thread_bytes must be above 0")
+        if self.limited_wait < 0:
+            raise ValueError("limited_wait must be at least 0")
         if self.standing_wait > self.burst_wait:
             raise ValueError("standing_wait must not be above burst_wait")
         if self.in_flight_bytes < self.largest_request:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
+from aiohttp.web import HTTPTooManyRequests
 
 from forebay.clock import Clock
 from forebay.errors import Fatal, ForebayError
@@ -85,6 +86,8 @@ class WriteHandler:
             raise  # a bug: the server logs it and answers 500 without telling the sender how we are made
         self._metrics.requests[response.status].inc()
         self._metrics.request_seconds.observe(self._clock.monotonic() - started)
+        if response.status == HTTPTooManyRequests.status_code:
+            await self._gate.hold()
         return response
 
     async def _write(self, request: web.Request, protocol: str, reservation: Reservation) -> web.Response:

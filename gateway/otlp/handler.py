@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from aiohttp import web
+from aiohttp.web import HTTPTooManyRequests
 
 from forebay.clock import Clock
 from forebay.errors import Fatal, ForebayError
@@ -94,6 +95,8 @@ class OtlpHandler:
             raise  # a bug: the server logs it and answers 500 without telling the sender how we are made
         self._metrics.requests[response.status].inc()
         self._metrics.request_seconds.observe(self._clock.monotonic() - started)
+        if response.status == HTTPTooManyRequests.status_code:
+            await self._gate.hold()
         return response
 
     async def _store(self, request: web.Request, reservation: Reservation) -> Export:

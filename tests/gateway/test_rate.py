@@ -1,16 +1,21 @@
 """A tenant that sends more than it may: 429, nothing stored, and nobody else notices."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
+from prometheus_client import CollectorRegistry
 
 from broker.log import LogUnavailable
 from forebay.clock import ManualClock
-from forebay.units import Size
+from forebay.units import Duration, Size
+from gateway.gate import Gate
 from gateway.limits import LimitSettings
+from gateway.metrics import GatewayMetrics
+from gateway.settings import GatewaySettings
 from tests.gateway.conftest import Gateway, MakeGateway
 from tests.gateway.fake_log import FakeLog
 from tests.gateway.requests import good
@@ -135,3 +140,32 @@ async def test_those_who_have_not_paid_yet_count_before_one_who_comes(make_gatew
     log.gate = None
     assert (await post(gateway, good(100))).status == 204
     assert (await post(gateway, good(1))).status == 429
+
+
+async def test_who_is_beyond_its_rate_waits_for_its_answer(make_gateway: MakeGateway, log: FakeLog) -> None:
+    settings = GatewaySettings(limited_wait=Duration.parse("200ms"))
+    gateway = await make_gateway(settings, limits=TEN)
+    assert (await post(gateway, good(200))).status == 204
+    began = time.monotonic()
+    answers = await asyncio.gather(*(post(gateway, good(1)) for _ in range(10)))
+    assert {answer.status for answer in answers} == {429}
+    assert time.monotonic() - began >= 0.2
+    assert gateway.in_flight.bytes == 0
+
+
+async def test_only_so_many_are_made_to_wait(log: FakeLog) -> None:
+    metrics = GatewayMetrics(
+        CollectorRegistry(),
+        log_id="log",
+        reasons=(),
+        in_flight_bytes=lambda: 0,
+        in_flight_requests=lambda: 0,
+        backlog_bytes=lambda: 0,
+        partitions=lambda: 4,
+    )
+    gate = Gate(GatewaySettings(limited_wait=Duration.parse("200ms")), log, metrics)
+    held = [asyncio.create_task(gate.hold()) for _ in range(600)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert sum(task.done() for task in held) == 600 - 512
+    await asyncio.gather(*held)
