@@ -27,8 +27,13 @@ async def test_what_was_acknowledged_can_be_read_from_the_log(
     make_gateway: MakeGateway, embedded: LogWriter, tmp_path: Path
 ) -> None:
     gateway = await make_gateway(writer=embedded)
-    answers = await asyncio.gather(*(gateway.write(good(50), X_Scope_OrgID=f"team-{n}") for n in range(20)))
-    assert answers == [(204, "")] * 20
+
+    async def acknowledged(tenant: str) -> int:
+        while (status := (await gateway.write(good(50), X_Scope_OrgID=tenant))[0]) == 503:
+            pass  # a machine that stands still for a moment is overload
+        return status
+
+    assert await asyncio.gather(*(acknowledged(f"team-{n}") for n in range(20))) == [204] * 20
     reader = open_reader(BrokerSettings(), tmp_path)
     seen: dict[str, int] = {}
     for partition in range(reader.partitions):
