@@ -1,7 +1,8 @@
 """`forebay status`: how far log, consumers and bucket are."""
 
+import signal
 import sys
-import time
+import threading
 from contextlib import ExitStack
 from itertools import groupby
 
@@ -78,9 +79,12 @@ def _open(flags: Flags, settings: Settings, parts: ExitStack) -> Looker:
 
 
 def _watch(looker: Looker, flags: Flags) -> None:
+    """Until SIGINT. Not by KeyboardInterrupt, which is lost where it strikes in what may not raise."""
     clear = _CLEAR if sys.stdout.isatty() else ""
+    interrupted = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:
-        while True:
+        while not interrupted.is_set():
             try:
                 report = looker.look()
             except ForebayError as error:
@@ -89,9 +93,9 @@ def _watch(looker: Looker, flags: Flags) -> None:
                 sys.stdout.write(clear)
                 _write(report, flags)
             sys.stdout.flush()
-            time.sleep(_WATCH_SECONDS)
-    except KeyboardInterrupt:
-        return
+            interrupted.wait(_WATCH_SECONDS)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _write(report: StatusReport, flags: Flags) -> None:

@@ -103,7 +103,11 @@ async def test_a_log_behind_a_password(kafka: KafkaBroker, topic_name: str, mech
     [
         ("127.0.0.1:1", {}, "127.0.0.1:1 failed: Connection refused"),
         ("kafka.invalid:9092", {}, "Failed to resolve 'kafka.invalid:9092'"),
-        ("", {"security.protocol": "SSL"}, "SSL handshake failed: .*connecting to a PLAINTEXT broker listener"),
+        (
+            "",
+            {"security.protocol": "SSL"},
+            "connecting to a PLAINTEXT|SSL connection closed by peer",
+        ),
         ("sasl", {}, "brokers are down"),
     ],
 )
@@ -112,7 +116,7 @@ def test_a_cluster_that_does_not_answer_may_do_so_later(
 ) -> None:
     monkeypatch.setattr(kafka_topic, "REQUEST_SECONDS", 2.0)
     address = {"": kafka.bootstrap, "sasl": kafka.sasl_bootstrap}.get(bootstrap, bootstrap)
-    with pytest.raises(LogUnavailable, match=rf"{told}.*hint: see broker\.kafka\.bootstrap_servers"):
+    with pytest.raises(LogUnavailable, match=rf"({told}).*hint: see broker\.kafka\.bootstrap_servers"):
         KafkaWriter(settings_of(address, "any", librdkafka=librdkafka))
 
 
@@ -125,6 +129,6 @@ def test_a_cluster_that_does_not_answer_may_do_so_later(
     ],
 )
 def test_settings_that_librdkafka_refuses(kafka: KafkaBroker, librdkafka: dict[str, str | int], told: str) -> None:
-    with pytest.raises(ForebayError, match=rf"{told}.*hint: see broker\.kafka\.librdkafka") as raised:
+    with pytest.raises(ForebayError, match=rf"({told}).*hint: see broker\.kafka\.librdkafka") as raised:
         KafkaWriter(settings_of(kafka.bootstrap, "any", librdkafka=librdkafka))
     assert isinstance(raised.value, Fatal)
