@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from broker.log import LogUnavailable, LogWriter, NewRecord
@@ -16,7 +15,7 @@ from gateway.live_trial import LiveTrial, Shown
 from gateway.metrics import GatewayMetrics
 from gateway.policy import Policies, TenantPolicy
 from gateway.principal import ANONYMOUS
-from gateway.rate import RateLimited, Rates
+from gateway.rate import Arrival, RateLimited, Rates
 from gateway.reasons import BODY_TOO_LARGE, MALFORMED, REQUEST_TOO_LARGE
 from gateway.rejections import Rejections
 from gateway.settings import GatewaySettings
@@ -85,7 +84,7 @@ class Intake:
         """As this process knows them; 0 of a tenant without a limit of them."""
         return self._active.count_of(tenant) if self._active else 0
 
-    def arrive(self, tenant: str, size: int | None) -> AbstractContextManager[None]:
+    def arrive(self, tenant: str, size: int | None) -> Arrival:
         """Before anything of a request is read but its headers, which may declare its size; the block is all the rest.
 
         Raises:
@@ -93,7 +92,7 @@ class Intake:
             BodyTooLarge: as `check_size`.
         """
         # Where series name their tenants, nobody knows yet whose they are.
-        arrival = nullcontext() if self._division else self._rates.arrive(self._policy(tenant))
+        arrival = Arrival() if self._division else self._rates.arrive(self._policy(tenant))
         if size is not None:
             self.check_size(tenant, size)
         return arrival
@@ -144,17 +143,19 @@ class Intake:
             return of_one(tenant, body)
         return self._division.route(tenant, body, message, allows, of_one)
 
-    async def append(self, tenant: str, routed: Routed, *, begun: bool = False) -> None:
+    async def append(self, tenant: str, routed: Routed, arrival: Arrival | None = None) -> None:
         """The good series are durable in every partition when it returns; what was refused is counted then, too.
 
-        `begun` where an earlier piece of the same request was stored: no rate refuses this one.
+        `arrival` is what `arrive` returned for the request, which may be appended in several parts.
 
         Raises:
             RateLimited: nothing of the tenant that it names is stored; what there is of others is.
             LogFull, LogUnavailable: the whole request must be sent again.
             LogCorrupt: the log cannot go on.
         """
-        paid, limited = self._pay(routed.parts or ((tenant, routed),), begun=begun)
+        arrival = arrival or Arrival()
+        paid, limited = self._pay(routed.parts or ((tenant, routed),), begun=arrival.begun)
+        arrival.paid()
         if limited is not None and not paid:
             raise limited
         records = [record for tenant, part, _ in paid for record in self._records(tenant, part)]
@@ -170,6 +171,7 @@ class Intake:
             self._metrics.append_seconds.observe(self._clock.monotonic() - started)
             self._metrics.records.inc(len(records))
             self._metrics.record_bytes.inc(sum(len(record.value) for record in records))
+        arrival.begun = True
         for owner, part, bucket in paid:
             self._count(owner, part)
             if bucket is not None:

@@ -31,15 +31,14 @@ async def store_pieces(
     *,
     turn: Callable[[], AbstractAsyncContextManager[object]],
     route: Callable[[bytes], Routed],
-    append: Callable[[Routed, bool], Awaitable[None]],
+    append: Callable[[Routed], Awaitable[None]],
     refused: Callable[[InvalidData], None],
     executor: ThreadPoolExecutor,
 ) -> Routed:
     """What became of all pieces together, without their records.
 
-    Each piece waits for a turn, is decompressed and routed by a thread, and appended; `append` is told whether one was
-    stored before. A piece that can never be stored ends it: `refused` is told, it is one of the `rejected`, and what
-    came before is stored.
+    Each piece waits for a turn, is decompressed and routed by a thread, and appended. A piece that can never be stored
+    ends it: `refused` is told, it is one of the `rejected`, and what came before is stored.
 
     Raises:
         InvalidData: of the first piece, before anything was stored.
@@ -65,6 +64,6 @@ async def store_pieces(
             return summed([total, _NOTHING._replace(rejected={reason: 1})])
         if routed is None:
             return total
-        await append(routed, begun)
+        await append(routed)
         total = summed([total, routed._replace(records=[], parts=())])
         begun = True

@@ -2,7 +2,7 @@
 
 import math
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from forebay.clock import Clock
 from forebay.errors import Retryable
@@ -37,20 +37,33 @@ class RateLimited(Retryable):
 
 
 class Arrival:
-    """A `with` block of a request on its way."""
+    """A `with` block of a request on its way; whoever comes after it waits for what it has to pay."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("_owes", "_state", "begun")
 
-    def __init__(self, state: TenantState) -> None:
+    def __init__(self, state: TenantState | None = None) -> None:
+        """Without a state it owes nobody anything."""
         self._state = state
+        self._owes = False
+        self.begun = False
+        """Whether a part of it is stored: no rate refuses the rest."""
 
-    def __enter__(self) -> None:
-        self._state.arriving += 1
+    def __enter__(self) -> Self:
+        if self._state is not None:
+            self._state.arriving += 1
+            self._owes = True
+        return self
+
+    def paid(self) -> None:
+        """It is in the bucket now, and must not count twice. May be called again."""
+        if self._owes and self._state is not None:
+            self._state.arriving -= 1
+            self._owes = False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._state.arriving -= 1
+        self.paid()
 
 
 class Rates:
@@ -61,7 +74,7 @@ class Rates:
         self._rejections = rejections
         self._clock = clock
 
-    def arrive(self, policy: TenantPolicy) -> "Arrival":
+    def arrive(self, policy: TenantPolicy) -> Arrival:
         """Before anything of a request is read but its headers; the block is the rest of it.
 
         Those that arrived before have not paid yet: what they will pay counts, or all that come while one token is

@@ -20,7 +20,7 @@ class TenantState:
     bucket: TokenBucket | None = None
     """What is left of its samples per second; none where nobody asked yet."""
     arriving: int = 0
-    """Requests that were let in on their headers, and are not answered yet."""
+    """Requests that were let in on their headers, and have not paid yet."""
     request_samples: float = 0.0
     """Of its requests, a moving mean."""
 

@@ -10,6 +10,7 @@ Where part of a request is refused, 400 says so after the good part of it is dur
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.web import HTTPTooManyRequests
@@ -25,7 +26,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.negotiation import REMOTE_WRITE_2, negotiate
 from gateway.pieces import can_be_split, store_pieces
 from gateway.principal import principal_of
-from gateway.rate import RateLimited
+from gateway.rate import Arrival, RateLimited
 from gateway.refusal import refusal_of
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
@@ -35,7 +36,6 @@ from wire.snappy import claimed_size, decompress
 from wire.write_request import Routed
 
 _NO_CONTENT = 204
-_Allows = Callable[[str], bool]
 
 
 class WriteHandler:
@@ -96,7 +96,7 @@ class WriteHandler:
         tenant, allows = self._tenants.read(request), principal_of(request).allows
         reservation.belongs_to(tenant)
         declared = request.content_length
-        with self._intake.arrive(tenant, declared):
+        with self._intake.arrive(tenant, declared) as arrival:
             self._gate.check(tenant, declared)
             compressed = await read_body(
                 request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation
@@ -108,72 +108,75 @@ class WriteHandler:
             self._metrics.body_bytes.observe(claimed)
             size = min(claimed, settings.max_body_bytes)
             reservation.take(self._intake.copies * size)
-            if claimed > size and can_be_split(self._intake.limits(tenant)):
-                routed = await self._store_pieces(tenant, compressed, message, allows, reservation)
-            else:
-                routed = await self._store(tenant, compressed, message, allows, reservation)
+            write = _Write(tenant, compressed, message, allows, reservation, arrival)
+            split = claimed > size and can_be_split(self._intake.limits(tenant))
+            routed = await (self._store_pieces(write) if split else self._store(write, size))
         headers = written_headers(routed) if message == 2 else None
         if routed.rejected:
             text = rejections(routed, self._intake.limits(tenant))
             return web.Response(status=400, text=text, headers=headers)
         return web.Response(status=_NO_CONTENT, headers=headers)
 
-    async def _store(
-        self, tenant: str, compressed: bytes, message: int, allows: _Allows, reservation: Reservation
-    ) -> Routed:
+    async def _store(self, write: "_Write", size: int) -> Routed:
         """All of it at once; the event loop itself works on what is small."""
-        size = claimed_size(compressed)
-        turn = self._gate.turn(tenant, size)
+        turn = self._gate.turn(write.tenant, size)
         if self._gate.beside_loop(size):
             async with turn:
-                work = asyncio.get_running_loop().run_in_executor(
-                    self._executor, self._route, tenant, compressed, message, allows
-                )
-                routed = await work
-            self._take_grown(routed, size, reservation)
-            await self._intake.append(tenant, routed)
+                routed = await asyncio.get_running_loop().run_in_executor(self._executor, self._route, write)
+            write.take_grown(routed, size)
+            await self._intake.append(write.tenant, routed, write.arrival)
         else:
             async with turn:
-                routed = self._route(tenant, compressed, message, allows)
-                self._take_grown(routed, size, reservation)
-                await self._intake.append(tenant, routed)
+                routed = self._route(write)
+                write.take_grown(routed, size)
+                await self._intake.append(write.tenant, routed, write.arrival)
         self._metrics.wait_seconds.observe(turn.waited)
         return routed
 
-    async def _store_pieces(
-        self, tenant: str, compressed: bytes, message: int, allows: _Allows, reservation: Reservation
-    ) -> Routed:
+    async def _store_pieces(self, write: "_Write") -> Routed:
         """Piece by piece: a piece, what is decompressed for the next, and records take no more than a request may."""
         size = max(LEAST_PIECE, self._settings.max_body_bytes // 2)
-        grown = 0
 
         def route(piece: bytes) -> Routed:
-            return self._intake.route(tenant, piece, message=message, allows=allows)
+            return self._intake.route(write.tenant, piece, message=write.message, allows=write.allows)
 
-        async def append(routed: Routed, begun: bool) -> None:  # noqa: FBT001 - told, not asked
-            nonlocal grown
-            beyond = sum(len(value) for _, value in routed.records) - size - grown
-            if beyond > 0:
-                reservation.take(beyond)
-                grown += beyond
-            await self._intake.append(tenant, routed, begun=begun)
+        async def append(routed: Routed) -> None:
+            write.take_grown(routed, size)
+            await self._intake.append(write.tenant, routed, write.arrival)
 
         return await store_pieces(
-            LargeBody(compressed, message=message, piece_bytes=size),
-            turn=lambda: self._gate.turn(tenant, size),
+            LargeBody(write.compressed, message=write.message, piece_bytes=size),
+            turn=lambda: self._gate.turn(write.tenant, size),
             route=route,
             append=append,
-            refused=lambda error: self._intake.note_refused(tenant, error),
+            refused=lambda error: self._intake.note_refused(write.tenant, error),
             executor=self._executor,
         )
 
-    def _route(self, tenant: str, compressed: bytes, message: int, allows: _Allows) -> Routed:
-        body = decompress(compressed, self._settings.max_body_bytes)
-        return self._intake.route(tenant, body, message=message, allows=allows)
+    def _route(self, write: "_Write") -> Routed:
+        body = decompress(write.compressed, self._settings.max_body_bytes)
+        return self._intake.route(write.tenant, body, message=write.message, allows=write.allows)
 
-    @staticmethod
-    def _take_grown(routed: Routed, size: int, reservation: Reservation) -> None:
-        """Records may be larger than the body they were made of: labels are written out, or repeated."""
-        grown = sum(len(value) for _, value in routed.records) - size
-        if grown > 0:
-            reservation.take(grown)
+
+@dataclass(slots=True)
+class _Write:
+    """One request, read and not stored yet."""
+
+    tenant: str
+    compressed: bytes
+    message: int
+    allows: Callable[[str], bool]
+    reservation: Reservation
+    arrival: Arrival
+    grown: int = 0
+    """Bytes that are reserved for records besides those of a body."""
+
+    def take_grown(self, routed: Routed, size: int) -> None:
+        """Records may be larger than the `size` they were made of: labels are written out, or repeated.
+
+        Raises GatewayFull.
+        """
+        beyond = sum(len(value) for _, value in routed.records) - size - self.grown
+        if beyond > 0:
+            self.reservation.take(beyond)
+            self.grown += beyond

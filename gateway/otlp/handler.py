@@ -31,6 +31,7 @@ from gateway.otlp.negotiation import JSON, Form, negotiate
 from gateway.otlp.settings import OtlpSettings
 from gateway.otlp.translation import Translation
 from gateway.principal import Principal, principal_of
+from gateway.rate import Arrival
 from gateway.refusal import refusal_of
 from gateway.settings import GatewaySettings
 from gateway.tenant import TenantReader
@@ -105,7 +106,7 @@ class OtlpHandler:
         tenant = self._tenants.read(request)
         reservation.belongs_to(tenant)
         declared = request.content_length
-        with self._intake.arrive(tenant, declared):
+        with self._intake.arrive(tenant, declared) as arrival:
             self._gate.check(tenant, declared and declared * _WORK)
             body = await read_body(request, settings.max_compressed_bytes, settings.body_timeout.seconds, reservation)
             self._metrics.received_bytes.inc(len(body))
@@ -115,7 +116,7 @@ class OtlpHandler:
             work = _WORK * size
             beside = self._gate.beside_loop(work)
             run = self._beside_loop if beside else _at_once
-            exchange = _Exchange(tenant, principal_of(request), reservation, run)
+            exchange = _Exchange(tenant, principal_of(request), reservation, arrival, run)
             async with self._gate.turn(tenant, work) as turn:
                 export = await self._begun(exchange, form, body)
                 routed = await run(export.next)
@@ -163,12 +164,10 @@ class OtlpHandler:
         return await exchange.run(lambda: inflate(body, limit))
 
     async def _append(self, exchange: "_Exchange", export: Export, routed: Routed | None) -> None:
-        begun = False
         while routed is not None:
             exchange.take_records(routed)
             # What is stored of a request entitles it to the rest, or a tenant with a low rate would never end one.
-            await self._intake.append(exchange.tenant, routed, begun=begun)
-            begun = True
+            await self._intake.append(exchange.tenant, routed, exchange.arrival)
             routed = await exchange.run(export.next)
 
     async def _beside_loop(self, work: Callable[[], _T]) -> _T:
@@ -192,6 +191,7 @@ class _Exchange:
     tenant: str
     principal: Principal
     reservation: Reservation
+    arrival: Arrival
     run: _Run
     records: int = 0
     """Bytes of records that are reserved."""

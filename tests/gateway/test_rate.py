@@ -128,18 +128,39 @@ async def test_series_stay_in_the_tenants_shard(make_gateway: MakeGateway, log: 
     assert len(set(map(frozenset, shards.values()))) > 1
 
 
-async def test_those_who_have_not_paid_yet_count_before_one_who_comes(make_gateway: MakeGateway, log: FakeLog) -> None:
+async def test_those_who_have_not_paid_yet_count_before_one_who_comes(make_gateway: MakeGateway) -> None:
     gateway = await make_gateway(limits=LimitSettings(samples_per_second=10, samples_burst=250))
     assert (await post(gateway, good(100))).status == 204
-    log.gate = asyncio.Event()
-    first = asyncio.create_task(post(gateway, good(100)))
-    await log.reached.wait()  # 50 tokens are left; and as far as anybody knows, this one is still to pay
+    rest, half = asyncio.Event(), good(100)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield half[:100]
+        await rest.wait()
+        yield half[100:]
+
+    first = asyncio.create_task(gateway.write(slowly(), X_Scope_OrgID="a"))
+    for _ in range(500):
+        if gateway.in_flight.bytes:
+            break
+        await asyncio.sleep(0.01)
+    assert (await post(gateway, good(100))).status == 204  # of 150 tokens the first is to pay 100: there is one left
     assert (await post(gateway, good(100))).status == 429
-    log.gate.set()
-    assert (await first).status == 204
-    log.gate = None
-    assert (await post(gateway, good(100))).status == 204
+    rest.set()
+    assert (await first)[0] == 204
     assert (await post(gateway, good(1))).status == 429
+
+
+async def test_those_who_have_paid_do_not_count_twice(make_gateway: MakeGateway, log: FakeLog) -> None:
+    gateway = await make_gateway(limits=LimitSettings(samples_per_second=10, samples_burst=1000))
+    assert (await post(gateway, good(100))).status == 204
+    log.gate = asyncio.Event()
+    within = [asyncio.create_task(post(gateway, good(100))) for _ in range(8)]
+    for _ in range(8):  # one after the other, each while all before it wait for the log
+        await asyncio.sleep(0.05)
+    last = asyncio.create_task(post(gateway, good(100)))
+    await asyncio.sleep(0.05)
+    log.gate.set()
+    assert [answer.status for answer in await asyncio.gather(*within, last)] == [204] * 9
 
 
 async def test_who_is_beyond_its_rate_waits_for_its_answer(make_gateway: MakeGateway, log: FakeLog) -> None:

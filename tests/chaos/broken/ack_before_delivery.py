@@ -5,14 +5,15 @@ import sys
 
 from forebay.main import main
 from gateway.intake import Intake
+from gateway.rate import Arrival
 from wire.write_request import Routed
 
 _appended = Intake.append
 _on_their_way: set[asyncio.Task[None]] = set()
 
 
-async def append(self: Intake, tenant: str, routed: Routed, *, begun: bool = False) -> None:
-    task = asyncio.create_task(_appended(self, tenant, routed, begun=begun))
+async def append(self: Intake, tenant: str, routed: Routed, arrival: Arrival | None = None) -> None:
+    task = asyncio.create_task(_appended(self, tenant, routed, arrival))
     _on_their_way.add(task)
     task.add_done_callback(_forget)
 
