@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from consumers.exemplars import Exemplars
+from consumers.head import HOLDS_EXEMPLARS, HOLDS_METADATA
 from consumers.metadata import Metadata
 
 
@@ -34,8 +35,11 @@ class Annotations:
         self.memory_bytes = 0
         self.tenants_forgotten = 0
 
-    def take(self, tenant: str, record: bytes) -> None:
-        """Keeps what a record says that a head has taken; above `memory`, the quietest tenant is forgotten."""
+    def take(self, tenant: str, record: bytes, holds: int) -> None:
+        """Keeps what a record says that a head has taken, which said what it holds.
+
+        Above `memory`, the quietest tenant is forgotten.
+        """
         annotated = self._tenants.get(tenant)
         if annotated is None:
             annotated = Annotated(Exemplars(self._exemplar_bytes), Metadata(self._metadata_bytes))
@@ -44,8 +48,10 @@ class Annotations:
         else:
             self._tenants.move_to_end(tenant)
         held = annotated.memory_bytes
-        annotated.exemplars.take(record)
-        annotated.metadata.take(record)
+        if holds & HOLDS_EXEMPLARS:
+            annotated.exemplars.take(record)
+        if holds & HOLDS_METADATA:
+            annotated.metadata.take(record)
         self.memory_bytes += annotated.memory_bytes - held
         while self.memory_bytes > self._memory and len(self._tenants) > 1:
             _, gone = self._tenants.popitem(last=False)

@@ -8,6 +8,9 @@ from tsdb.block_writer import BlockStats
 from tsdb.chunk import SeriesChunks
 from tsdb.matcher import Matcher
 
+HOLDS_EXEMPLARS: int
+HOLDS_METADATA: int
+
 class Counts(NamedTuple):
     """Samples of one head so far: appended = stored + duplicate + deduplicated + sum(rejected.values()), once sealed.
 
@@ -40,8 +43,10 @@ class Head:
     """
 
     def __init__(self, *, seed: int, window_ms: int, bounds: Bounds) -> None: ...
-    def append(self, value: Buffer, append_time: int) -> bool:
-        """Takes one record whole, or not at all; whether it holds exemplars or metadata, which a head only counts.
+    def append(self, value: Buffer, append_time: int) -> int:
+        """Takes one record whole, or not at all.
+
+        Returns what it holds that a head only counts: HOLDS_EXEMPLARS, HOLDS_METADATA, both or neither.
 
         Raises:
             InvalidData: not a WriteRequest with canonical labels; the head is as it was.

@@ -38,6 +38,13 @@ Counts = namedtuple(
 )
 Bounds = namedtuple("Bounds", "max_age max_future max_windows", module="consumers.head")
 
+cdef enum:
+    EXEMPLARS = 1
+    METADATA = 2
+
+HOLDS_EXEMPLARS = EXEMPLARS
+HOLDS_METADATA = METADATA
+
 cdef int64_t MS_LIMIT = <int64_t>1 << 60  # of settings: sums with a time stay within 64 bits
 
 REFUSAL_NAMES = {
@@ -105,11 +112,11 @@ cdef class Head:
         finally:
             PyBuffer_Release(&view)
 
-    cdef bint _take(self, const uint8_t* data, size_t size, int64_t append_time, bint stored) except -1:
-        """Whether the record holds exemplars or metadata."""
+    cdef int _take(self, const uint8_t* data, size_t size, int64_t append_time, bint stored) except -1:
+        """What the record holds besides samples."""
         cdef Record record
         cdef bint late = False
-        cdef bint annotated
+        cdef int held
         cdef size_t at
         cdef int status
         memset(&record, 0, sizeof(Record))
@@ -124,7 +131,7 @@ cdef class Head:
                     store_leave_out(&self._store, &record)
                 PyThread_release_lock(self._lock)
             at = record.at - data
-            annotated = record.exemplars != 0 or record.metadata != 0
+            held = (EXEMPLARS if record.exemplars else 0) | (METADATA if record.metadata else 0)
             record_free(&record)
         if late:
             raise ValueError("head is finished: no record may follow")
@@ -132,7 +139,7 @@ cdef class Head:
             raise MemoryError
         if status != RECORD_OK:
             raise InvalidData(f"record cannot be taken: reason={REASONS[status]!r} offset_in_record={at}")
-        return annotated
+        return held
 
     def finish(self):
         cdef int status

@@ -126,8 +126,9 @@ class Segment:
             head = self._new_head(tenant)
         replica = replica_of(record)
         if replica is None or self._following.takes(tenant, replica, record.append_time):
-            if head.append(record.value, record.append_time) and self._annotations is not None:
-                self._annotations.take(tenant, record.value)
+            holds = head.append(record.value, record.append_time)
+            if holds and self._annotations is not None:
+                self._annotations.take(tenant, record.value, holds)
             if replica is not None:
                 self._following.saw(tenant, replica, record.append_time)
         else:

@@ -9,7 +9,7 @@ import pytest
 from bucket.memory import MemoryBucket
 from consumers.annotations import Annotations
 from consumers.exemplars import Exemplar, Exemplars
-from consumers.head import Bounds, Head
+from consumers.head import HOLDS_EXEMPLARS, HOLDS_METADATA, Bounds, Head
 from consumers.metadata import FamilyMetadata, Metadata
 from tests.consumers.memory_log import MemoryLog
 from tests.consumers.rehearsal import START, Rehearsal, one
@@ -162,8 +162,8 @@ def test_families_that_were_not_sent_for_longest_go() -> None:
 def test_tenants_are_apart_and_the_quietest_is_forgotten() -> None:
     annotations = Annotations(exemplar_bytes=4096, metadata_bytes=4096, memory=40_000)
     for number in range(100):
-        annotations.take("busy", record(f"{number}"))
-        annotations.take(f"tenant-{number}", record("x") + family("a"))
+        annotations.take("busy", record(f"{number}"), HOLDS_EXEMPLARS)
+        annotations.take(f"tenant-{number}", record("x") + family("a"), HOLDS_EXEMPLARS | HOLDS_METADATA)
         assert annotations.memory_bytes <= 40_000
         assert annotations.memory_bytes == sum(each.memory_bytes for _, each in annotations.tenants())
     assert annotations.of("tenant-0") is None
@@ -175,14 +175,15 @@ def test_tenants_are_apart_and_the_quietest_is_forgotten() -> None:
     assert annotations.of("busy") is not None
 
 
-def test_a_head_says_whether_a_record_has_any() -> None:
+def test_a_head_says_what_a_record_holds() -> None:
     head = Head(seed=7, window_ms=7_200_000, bounds=Bounds(max_age=1 << 40, max_future=1 << 40, max_windows=3))
     plain = WriteRequest()
     series(plain).samples.add(value=1, timestamp=NOW)
-    assert head.append(plain.SerializeToString(), NOW) is False
-    assert head.append(record("1"), NOW) is True
-    assert head.append(family("a"), NOW) is True
-    assert head.counts.exemplars == head.counts.metadata == 1
+    assert head.append(plain.SerializeToString(), NOW) == 0
+    assert head.append(record("1"), NOW) == HOLDS_EXEMPLARS
+    assert head.append(family("a"), NOW) == HOLDS_METADATA
+    assert head.append(record("1") + family("a"), NOW) == HOLDS_EXEMPLARS | HOLDS_METADATA
+    assert head.counts.exemplars == head.counts.metadata == 2
 
 
 def test_exemplars_and_metadata_are_counted_and_kept(tmp_path: Path) -> None:
