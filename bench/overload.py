@@ -22,7 +22,7 @@ from bench.gateway_on_kafka import Setting, gateway_on_kafka
 from bench.load import Load
 from bench.marked import Marked
 from bench.process import MIB
-from tests.elastic.chart import Line, Mark, Panel, render
+from forebay.chart import Line, Mark, Panel, render
 
 _CLOSED_CONNECTIONS = 8
 _STEP = 1.25

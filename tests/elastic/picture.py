@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from tests.elastic.chart import COLORS, Line, Mark, Panel, Span, render
+from forebay.chart import COLORS, Line, Mark, Panel, Span, render
 from tests.elastic.run import Result
 from tests.elastic.sampler import lags
 

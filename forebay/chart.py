@@ -8,6 +8,8 @@ from math import floor, log10
 COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf", "#bcbd22", "#7f7f7f")
 _WIDTH, _LEFT, _RIGHT, _TOP, _GAP = 960, 70, 14, 52, 30
 _TEXT = "#333333"
+_MINUTES, _HOURS = 1800, 7200
+"""From so many seconds on, the axis is told in these."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class _Canvas:
 
 
 def render(title: str, panels: Sequence[Panel], marks: Sequence[Mark], until: float) -> str:
-    """From 0 to `until` seconds. The same input gives the same bytes."""
+    """From 0 to `until` seconds, told in hours where they are many. The same input gives the same bytes."""
     canvas = _Canvas(until)
     canvas.text(_LEFT, 18, title)
     y = float(_TOP)
@@ -85,8 +87,9 @@ def render(title: str, panels: Sequence[Panel], marks: Sequence[Mark], until: fl
         x = canvas.x(mark.at)
         canvas.down(x, 42, bottom, "#aaaaaa")
         canvas.text(x, 37, mark.label, "middle", "#666666")
-    for at in ticks(until, 8):
-        canvas.text(canvas.x(at), bottom + 14, f"{at:g} s", "middle")
+    size, unit = (3600, "h") if until >= _HOURS else (60, "min") if until >= _MINUTES else (1, "s")
+    for at in ticks(until / size, 8):
+        canvas.text(canvas.x(at * size), bottom + 14, f"{at:g} {unit}", "middle")
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{bottom + 22:.0f}" '
         f'viewBox="0 0 {_WIDTH} {bottom + 22:.0f}" font-family="sans-serif" font-size="11">'

@@ -2,7 +2,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.elastic.chart import Line, Mark, Panel, Span, render, short, ticks
+from forebay.chart import Line, Mark, Panel, Span, render, short, ticks
 
 
 def test_a_chart_is_well_formed_and_always_the_same() -> None:
@@ -35,3 +35,9 @@ def test_axes_have_round_numbers(most: float, marks: list[float]) -> None:
 
 def test_numbers_are_written_short() -> None:
     assert [short(value) for value in (0, 0.05, 250, 1500, 2_000_000)] == ["0", "0.05", "250", "1.5k", "2M"]
+
+
+@pytest.mark.parametrize(("until", "last"), [(600, "600 s"), (3600, "60 min"), (86_400, "20 h")])
+def test_time_is_told_in_a_unit_that_can_be_read(until: float, last: str) -> None:
+    drawn = render("", [Panel("", [Line([(0, 1)], "red")])], [], until)
+    assert [element.text for element in ET.fromstring(drawn)][-1] == last
