@@ -1,4 +1,4 @@
-"""Record format 1: what stands in key and headers (DESIGN section 6). The value is the wire package's matter."""
+"""What stands in key and headers of a record (DESIGN section 6). The value is the wire package's matter."""
 
 import contextlib
 from typing import NamedTuple
@@ -7,6 +7,7 @@ from broker.log import Headers, Record
 from forebay.errors import Fatal, InvalidData
 
 VERSION = 1
+"""The newest that can be read here."""
 VERSION_HEADER = "forebay-version"
 REPLICA_HEADER = "forebay-replica"
 """Names the HA replica that sent the record; only where the tenant has HA deduplication on."""
@@ -27,23 +28,23 @@ class UnsupportedRecord(Fatal):
     """A newer gateway wrote this record: stopping keeps it in the log for a consumer that understands it."""
 
 
-def new_headers(replica: Replica | None = None) -> Headers:
+def new_headers(replica: Replica | None = None, version: int = 1) -> Headers:
     """The headers of a record about to be appended."""
-    version = (VERSION_HEADER, str(VERSION).encode())
+    named = (VERSION_HEADER, str(version).encode())
     if replica is None:
-        return (version,)
-    return (version, (CLUSTER_HEADER, replica.cluster.encode()), (REPLICA_HEADER, replica.name.encode()))
+        return (named,)
+    return (named, (CLUSTER_HEADER, replica.cluster.encode()), (REPLICA_HEADER, replica.name.encode()))
 
 
-def check_version(record: Record) -> None:
-    """Returns where this version can read the record.
+def version_of(record: Record) -> int:
+    """The version of a record that can be read here.
 
     Raises:
         InvalidData: there is no version, more than one, or it is not a number.
         UnsupportedRecord: the version is newer.
     """
     if record.headers == _USUAL:
-        return
+        return 1
     versions = [value for name, value in record.headers if name == VERSION_HEADER]
     at = f"partition={record.partition} offset={record.offset}"
     if len(versions) != 1:
@@ -56,6 +57,7 @@ def check_version(record: Record) -> None:
             f"record version is newer than this program version={int(versions[0])} supported={VERSION} {at}",
             hint="upgrade consumers before gateways",
         )
+    return int(versions[0])
 
 
 def tenant_of(record: Record) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from broker.log import Record
-from broker.record import check_version, replica_of, tenant_of
+from broker.record import replica_of, tenant_of, version_of
 from bucket.manifest import EndedBy, Followed, Ledger, Recipe
 from consumers.annotations import Annotations
 from consumers.cutter import Cutter
@@ -101,7 +101,7 @@ class Segment:
         """
         tenant = ""
         try:
-            check_version(record)
+            version_of(record)
             tenant = tenant_of(record)
             if not record.damaged:
                 self._append(tenant, record)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from broker.log import LogReader, Record
-from broker.record import check_version, tenant_of
+from broker.record import tenant_of, version_of
 from consumers.replay_range import BadSelection, Bound, Offset, Span, offset_for_time
 from forebay.errors import InvalidData
 from gateway.limits import LimitSettings
@@ -103,7 +103,7 @@ def not_judged(limits: LimitSettings) -> list[str]:
 def _tenant(record: Record) -> str:
     """Empty where the record cannot be decoded."""
     try:
-        check_version(record)
+        version_of(record)
         return "" if record.damaged else tenant_of(record)
     except InvalidData:
         return ""

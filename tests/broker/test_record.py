@@ -1,7 +1,7 @@
 import pytest
 
 from broker.log import Headers, Record
-from broker.record import Replica, UnsupportedRecord, check_version, new_headers, replica_of, tenant_of, without_replica
+from broker.record import Replica, UnsupportedRecord, new_headers, replica_of, tenant_of, version_of, without_replica
 from forebay.errors import Fatal, InvalidData
 
 
@@ -13,10 +13,10 @@ def test_new_headers_can_be_read_back() -> None:
     assert new_headers() == (("forebay-version", b"1"),)
     named = (("forebay-cluster", b"eu1"), ("forebay-replica", "replica-é".encode()))
     assert new_headers(Replica("eu1", "replica-é")) == (("forebay-version", b"1"), *named)
-    check_version(record(new_headers()))
+    assert version_of(record(new_headers())) == 1
     assert replica_of(record(new_headers())) is None
     other = (("traceparent", b"x"), *new_headers(Replica("é", "a")))
-    check_version(record(other))
+    assert version_of(record(other)) == 1
     assert replica_of(record(other)) == Replica("é", "a")
     assert replica_of(record(other[::-1])) == Replica("é", "a")
     assert without_replica(other) == (("traceparent", b"x"), *new_headers())
@@ -25,7 +25,7 @@ def test_new_headers_can_be_read_back() -> None:
 @pytest.mark.parametrize("version", [b"2", b"17", b"999999999"])
 def test_a_newer_version_stops_the_consumer(version: bytes) -> None:
     with pytest.raises(UnsupportedRecord, match=r"partition=1 offset=2 \(hint: upgrade consumers before gateways\)"):
-        check_version(record((("forebay-version", version),)))
+        version_of(record((("forebay-version", version),)))
     assert issubclass(UnsupportedRecord, Fatal)
 
 
@@ -40,7 +40,7 @@ def test_a_newer_version_stops_the_consumer(version: bytes) -> None:
 )
 def test_no_version_is_invalid_data(headers: Headers) -> None:
     with pytest.raises(InvalidData, match="partition=1 offset=2"):
-        check_version(record(headers))
+        version_of(record(headers))
 
 
 def test_tenant_is_the_key() -> None:
