@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bucket.workspace import Workspace
@@ -50,6 +51,17 @@ def test_two_in_one_process_do_not_share(parent: Path) -> None:
     two.close()
     two.close()
     assert (one.directory() / "block").is_dir()
+    one.close()
+
+
+def test_what_nobody_has_any_more_is_swept(parent: Path) -> None:
+    before = psutil.Process().num_fds()
+    forgotten = Workspace(parent, "consumer").directory()
+    kept = Workspace(parent, "consumer")
+    assert kept.directory().is_dir()
+    assert not forgotten.exists()
+    kept.close()
+    assert psutil.Process().num_fds() == before
 
 
 def test_what_vanished_is_made_again_and_held(parent: Path) -> None:
@@ -59,15 +71,20 @@ def test_what_vanished_is_made_again_and_held(parent: Path) -> None:
     parent.rmdir()
     again = staging.directory()
     assert again.is_dir()
-    Workspace(parent, "consumer").directory()
+    other = Workspace(parent, "consumer")
+    other.directory()
     assert again.is_dir()
+    other.close()
+    staging.close()
 
 
 def test_others_directories_are_no_business_of_ours(parent: Path) -> None:
     compactor = parent / "compactor" / "merge-1"
     compactor.mkdir(parents=True)
     (parent / "consumer-notes.txt").write_text("a file")
-    Workspace(parent, "consumer").directory()
+    staging = Workspace(parent, "consumer")
+    staging.directory()
+    staging.close()
     assert compactor.is_dir()
     assert (parent / "consumer-notes.txt").is_file()
 
@@ -80,3 +97,4 @@ def test_a_parent_that_cannot_be_made_is_an_error_until_it_can(parent: Path) -> 
         staging.directory()
     parent.unlink()
     assert staging.directory().is_dir()
+    staging.close()
