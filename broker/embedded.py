@@ -6,6 +6,7 @@ append() --> queue --> writer thread: compress, BEGIN .. COMMIT (one fsync) --> 
 
 import asyncio
 import contextlib
+import itertools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from broker.embedded_commits import Commits
 from broker.embedded_retention import Retention
 from broker.embedded_store import EmbeddedStore
 from broker.flock import FileLock
-from broker.log import LogFull, LogUnavailable, NewRecord
+from broker.log import Appended, LogFull, LogUnavailable, NewRecord
 from broker.settings import EmbeddedSettings
 from forebay.clock import Clock
 from forebay.errors import Fatal, ForebayError, InvalidData, Retryable
@@ -28,7 +29,7 @@ _RECORD_BYTES = 64
 class _Request(NamedTuple):
     records: Sequence[NewRecord]
     size: int
-    done: asyncio.Future[None]
+    done: asyncio.Future[list[Appended]]
 
 
 class EmbeddedWriter:
@@ -108,14 +109,14 @@ class EmbeddedWriter:
             return str(self._failure)
         return str(self._at_its_size()) if self._full else self._trouble
 
-    async def append(self, records: Sequence[NewRecord]) -> None:
+    async def append(self, records: Sequence[NewRecord]) -> list[Appended]:
         if self._failure is not None:
             raise self._failure
         for record in records:
             if not 0 <= record.partition < self._settings.partitions:
                 raise InvalidData(f"no such partition partition={record.partition} partitions={self.partitions}")
         if not records:
-            return
+            return []
         size = sum(len(record.value) + len(record.key) + _RECORD_BYTES for record in records)
         if self._full:
             raise self._at_its_size()
@@ -133,7 +134,7 @@ class EmbeddedWriter:
             self._waiting.append(request)
             self._wake.notify()
         self._backlog += size
-        await request.done
+        return await request.done
 
     async def close(self) -> None:
         with self._wake:
@@ -157,7 +158,7 @@ class EmbeddedWriter:
                 self._closing = True
                 batch, self._waiting = self._waiting, []
             if batch:
-                self._answer(batch, self._failure or LogUnavailable("log writer has stopped"))
+                self._fail(batch, self._failure or LogUnavailable("log writer has stopped"))
             self._store.close()
 
     def _take(self) -> list[_Request] | None:
@@ -172,36 +173,41 @@ class EmbeddedWriter:
 
     def _commit(self, batch: list[_Request]) -> None:
         if self._failure is not None:
-            self._answer(batch, self._failure)
+            self._fail(batch, self._failure)
             return
         try:
-            self._store.append([record for request in batch for record in request.records], self._clock.now_ms())
+            records = [record for request in batch for record in request.records]
+            appended = self._store.append(records, self._clock.now_ms())
         except ForebayError as error:
             if not isinstance(error, Retryable):
                 self._failure = error
             self._trouble = str(error)
-            self._answer(batch, error)
+            self._fail(batch, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, these requests wait for an answer
             self._failure = _mistake(error)
-            self._answer(batch, self._failure)
+            self._fail(batch, self._failure)
         else:
             self._trouble = ""
-            self._answer(batch, None)
+            found = iter(appended)
+            self._answer(batch, [list(itertools.islice(found, len(request.records))) for request in batch])
 
-    def _answer(self, batch: list[_Request], error: ForebayError | None) -> None:
+    def _fail(self, batch: list[_Request], error: ForebayError) -> None:
+        self._answer(batch, [error] * len(batch))
+
+    def _answer(self, batch: list[_Request], answers: "Sequence[list[Appended] | ForebayError]") -> None:
         # A closed event loop has nobody left who waits.
         with contextlib.suppress(RuntimeError):
-            batch[0].done.get_loop().call_soon_threadsafe(self._resolve, batch, error)
+            batch[0].done.get_loop().call_soon_threadsafe(self._resolve, batch, answers)
 
-    def _resolve(self, batch: list[_Request], error: ForebayError | None) -> None:
-        for request in batch:
+    def _resolve(self, batch: list[_Request], answers: "Sequence[list[Appended] | ForebayError]") -> None:
+        for request, answer in zip(batch, answers, strict=True):
             self._backlog -= request.size
             if request.done.done():
                 continue  # its sender has gone
-            if error is None:
-                request.done.set_result(None)
+            if isinstance(answer, ForebayError):
+                request.done.set_exception(answer)
             else:
-                request.done.set_exception(error)
+                request.done.set_result(answer)
 
     def _at_its_size(self) -> LogFull:
         return LogFull(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from broker import embedded_file, embedded_row
-from broker.log import LogCorrupt, LogUnavailable, NewRecord
+from broker.log import Appended, LogCorrupt, LogUnavailable, NewRecord
 from forebay.errors import ForebayError
 
 _CHECKPOINT_BYTES = 4 << 20
@@ -48,17 +48,19 @@ class EmbeddedStore:
         """Transactions of records so far."""
         self._open()
 
-    def append(self, records: Sequence[NewRecord], now_ms: int) -> None:
+    def append(self, records: Sequence[NewRecord], now_ms: int) -> list[Appended]:
         """All of them in one transaction, durable when it returns; at most unknown, never half, when it raises."""
         try:
             db = self._open()
             append_time = max(self._append_time, now_ms)
             rows: dict[int, list[embedded_row.Row]] = {}
+            appended: list[Appended] = []
             stored = 0
             for record in records:
                 partition_rows = rows.setdefault(record.partition, [])
                 offset = self._next_offset[record.partition] + len(partition_rows)
                 partition_rows.append(row := embedded_row.to_row(record, offset, append_time))
+                appended.append(Appended(offset, append_time))
                 stored += len(row[7])
             db.execute("BEGIN IMMEDIATE")
             for partition, partition_rows in rows.items():
@@ -71,6 +73,7 @@ class EmbeddedStore:
         self._append_time = append_time
         self._unchecked_bytes += stored
         self.commits += 1
+        return appended
 
     def checkpoint_if_due(self) -> None:
         """Moves the WAL into the database once it is long. Does not wait for readers: what they hold comes later."""

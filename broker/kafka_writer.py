@@ -12,17 +12,18 @@ from collections import deque
 from collections.abc import Sequence
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
 from broker.kafka_client import REQUEST_SECONDS, client_config, make_client, text
 from broker.kafka_topic import open_topic
 from broker.kafka_watch import TopicWatch
-from broker.log import LogFull, LogUnavailable, NewRecord
+from broker.log import Appended, LogFull, LogUnavailable, NewRecord
 from broker.settings import KafkaSettings
 from forebay.errors import InvalidData
 
 _RECORD_BYTES = 64
 """What a record costs in the queue besides its bytes, so that empty ones are bounded too."""
+_NOWHERE = Appended(-1, -1)
 _POLL_SECONDS = 0.2
 _QUEUE_SLACK = 256 << 20
 """How much more than `queue_bytes` librdkafka may hold: one request of any size, and its own overhead."""
@@ -33,10 +34,11 @@ _TROUBLE_SECONDS = 5.0
 class _Request:
     """Counts deliveries down, on the poll thread."""
 
-    __slots__ = ("done", "error", "left", "size")
+    __slots__ = ("appended", "done", "error", "left", "size")
 
-    def __init__(self, left: int, size: int, done: "asyncio.Future[None]") -> None:
+    def __init__(self, left: int, size: int, done: "asyncio.Future[list[Appended]]") -> None:
         self.left = left
+        self.appended = [_NOWHERE] * left
         self.size = size
         self.done = done
         self.error: KafkaError | None = None
@@ -87,7 +89,7 @@ class KafkaWriter:
             return str(self._watch.failure)
         return self._watch.trouble or (self._trouble if time.monotonic() < self._trouble_ends else "")
 
-    async def append(self, records: Sequence[NewRecord]) -> None:
+    async def append(self, records: Sequence[NewRecord]) -> list[Appended]:
         if self._watch.failure is not None:
             raise self._watch.failure
         if self._closing.is_set():
@@ -96,7 +98,7 @@ class KafkaWriter:
             if not 0 <= record.partition < self._partitions:
                 raise InvalidData(f"no such partition partition={record.partition} partitions={self._partitions}")
         if not records:
-            return
+            return []
         size = sum(len(record.value) + len(record.key) + _RECORD_BYTES for record in records)
         # A request larger than the whole queue would never get in, so an empty queue takes any.
         if self._backlog and self._backlog + size > self._settings.queue_bytes:
@@ -108,7 +110,7 @@ class KafkaWriter:
         request = _Request(len(records), size, asyncio.get_running_loop().create_future())
         self._backlog += size
         self._produce(records, request)
-        await request.done
+        return await request.done
 
     async def close(self) -> None:
         self._closing.set()
@@ -117,12 +119,14 @@ class KafkaWriter:
 
     def _produce(self, records: Sequence[NewRecord], request: _Request) -> None:
         """Hands all to librdkafka; where it takes only some, the request fails once those are known."""
-
-        def delivered(error: KafkaError | None, _message: object) -> None:
-            self._delivered(request, 1, error)
-
         producer = self._producer
         for at, record in enumerate(records):
+
+            def delivered(error: KafkaError | None, message: Message, at: int = at) -> None:
+                if error is None:
+                    request.appended[at] = _place_of(message)
+                self._delivered(request, 1, error)
+
             try:
                 producer.produce(
                     self._settings.topic,
@@ -180,7 +184,7 @@ class KafkaWriter:
             if request.done.done():
                 continue  # its sender has gone
             if request.error is None:
-                request.done.set_result(None)
+                request.done.set_result(request.appended)
             else:
                 request.done.set_exception(_failure(request.error))
 
@@ -218,6 +222,15 @@ class KafkaWriter:
             self._broken = True
         self._logger.warning("kafka client has trouble", error=text(error))
         self._watch.look()
+
+
+def _place_of(message: Message) -> Appended:
+    """A batch that was sent again and was there already may be confirmed without its place."""
+    kind, append_time = message.timestamp()
+    offset = message.offset()
+    if offset is None or offset < 0 or kind != TIMESTAMP_LOG_APPEND_TIME:
+        return _NOWHERE
+    return Appended(offset, append_time)
 
 
 def _failure(error: KafkaError) -> LogUnavailable:

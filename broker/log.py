@@ -21,6 +21,13 @@ class NewRecord(NamedTuple):
     headers: Headers = ()
 
 
+class Appended(NamedTuple):
+    """Where a record of an append lies now; both are -1 where the log has it and did not say where."""
+
+    offset: int
+    append_time: int
+
+
 class Record(NamedTuple):
     """A record as the log holds it.
 
@@ -62,8 +69,8 @@ class LogWriter(Protocol):
     @property
     def partitions(self) -> int: ...
 
-    async def append(self, records: Sequence[NewRecord]) -> None:
-        """Durable in every partition when it returns.
+    async def append(self, records: Sequence[NewRecord]) -> list[Appended]:
+        """Durable in every partition when it returns; where each of them lies, in their order.
 
         Raises:
             LogFull: at once, before anything was queued.

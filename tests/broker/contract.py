@@ -70,7 +70,7 @@ async def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None
             await asyncio.sleep(0.01)
 
 
-def gather(awaitables: Sequence[Awaitable[None]]) -> "asyncio.Future[list[None]]":
+def gather(awaitables: Sequence[Awaitable[object]]) -> "asyncio.Future[list[object]]":
     return asyncio.gather(*awaitables)
 
 
@@ -95,6 +95,18 @@ class LogContract:
         assert read_all(reader, 2) == []
         for before, after in pairwise(records):
             assert after.offset > before.offset
+
+    async def test_says_where_each_record_lies(self, harness: Harness) -> None:
+        writer, reader = await harness.writer(), harness.reader()
+        assert await writer.append([]) == []
+        appends = [[NewRecord(p, b"t", f"{n}-{p}".encode()) for p in (2, 0, 2, 3)] for n in range(10)]
+        places = await asyncio.gather(*(writer.append(records) for records in appends))
+        found = {(r.partition, r.offset): r for p in range(PARTITIONS) for r in read_all(reader, p)}
+        for records, appended in zip(appends, places, strict=True):
+            for record, place in zip(records, appended, strict=True):
+                stored = found.pop((record.partition, place.offset))
+                assert (stored.value, stored.append_time) == (record.value, place.append_time)
+        assert not found
 
     async def test_takes_any_bytes_like_value(self, harness: Harness) -> None:
         writer, reader = await harness.writer(), harness.reader()

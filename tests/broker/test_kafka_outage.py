@@ -47,7 +47,8 @@ async def append_until_it_works(writer: LogWriter, records: list[NewRecord]) -> 
     async with asyncio.timeout(60):
         while True:
             with suppress(LogUnavailable):
-                return await writer.append(records)
+                await writer.append(records)
+                return
 
 
 class Senders:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from broker.embedded import EmbeddedWriter
-from broker.log import Headers, LogUnavailable, NewRecord, Record
+from broker.log import Appended, Headers, LogUnavailable, NewRecord, Record
 from broker.open import open_reader, open_writer
 from broker.quarantine import QuarantinedRecord
 from broker.record import Replica, new_headers
@@ -292,10 +292,10 @@ async def test_replay_onto_kafka_beside_its_gateways(
 
 def test_a_log_that_does_not_take_it_leaves_the_record(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(EmbeddedWriter):
-        async def append(self, records: Sequence[NewRecord]) -> None:
+        async def append(self, records: Sequence[NewRecord]) -> list[Appended]:
             if self.commits:
                 raise LogUnavailable("disk full")
-            await super().append(records)
+            return await super().append(records)
 
     desk.empty_log()
     for offset in (40, 41, 42):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 import snappy
 
-from broker.log import LogUnavailable, NewRecord
+from broker.log import Appended, LogUnavailable, NewRecord
 from forebay.units import Size
 from gateway.limits import LimitSettings
 from gateway.settings import GatewaySettings
@@ -68,11 +68,11 @@ class _FailsLater(FakeLog):
         super().__init__()
         self.good = good
 
-    async def append(self, records: Sequence[NewRecord]) -> None:
+    async def append(self, records: Sequence[NewRecord]) -> list[Appended]:
         if self.good == 0:
             raise LogUnavailable("no disk")
         self.good -= 1
-        await super().append(records)
+        return await super().append(records)
 
 
 async def test_where_a_piece_is_not_durable_all_is_sent_again(make_gateway: MakeGateway) -> None:
