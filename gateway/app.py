@@ -15,6 +15,7 @@ from forebay.errors import Fatal
 from gateway.active_series import ActiveSeries
 from gateway.division import Division
 from gateway.gate import Gate
+from gateway.handler import Components
 from gateway.in_flight import InFlight
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
@@ -100,7 +101,7 @@ def add_gateway(
     )
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")
     tenants, gate = TenantReader(tenancy), Gate(settings, log, metrics)
-    handler = WriteHandler(
+    components = Components(
         intake=intake,
         tenants=tenants,
         settings=settings,
@@ -111,18 +112,7 @@ def add_gateway(
         metrics=metrics,
         stop=stop,
     )
-    otlp_handler = OtlpHandler(
-        otlp,
-        intake=intake,
-        tenants=tenants,
-        settings=settings,
-        in_flight=in_flight,
-        gate=gate,
-        executor=executor,
-        clock=clock,
-        metrics=metrics,
-        stop=stop,
-    )
+    handler, otlp_handler = WriteHandler(components), OtlpHandler(otlp, components)
 
     async def write(request: web.Request) -> web.Response:
         return await handler(request)

@@ -9,27 +9,21 @@ Where part of a request is refused, 400 says so after the good part of it is dur
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
-from aiohttp.web import HTTPTooManyRequests
 
-from forebay.clock import Clock
-from forebay.errors import Fatal, ForebayError
+from forebay.errors import ForebayError
 from gateway.answer import rejections
 from gateway.body import read_body
-from gateway.gate import Gate
-from gateway.in_flight import InFlight, Reservation
-from gateway.intake import Intake
-from gateway.metrics import GatewayMetrics
-from gateway.negotiation import REMOTE_WRITE_2, negotiate
+from gateway.handler import Handler
+from gateway.in_flight import Reservation
+from gateway.negotiation import REMOTE_WRITE_2, UnsupportedMedia, negotiate
 from gateway.pieces import can_be_split, store_pieces
 from gateway.principal import principal_of
 from gateway.rate import Arrival, RateLimited
 from gateway.refusal import refusal_of
-from gateway.settings import GatewaySettings
-from gateway.tenant import TenantReader
 from gateway.written import NOTHING_WRITTEN, written_headers
 from wire.large_body import LEAST_PIECE, LargeBody
 from wire.snappy import claimed_size, decompress
@@ -38,61 +32,12 @@ from wire.write_request import Routed
 _NO_CONTENT = 204
 
 
-class WriteHandler:
-    """Answers write requests; `stop` is told of an error after which the process cannot go on."""
+class WriteHandler(Handler):
+    """Answers remote-write requests."""
 
-    def __init__(
-        self,
-        *,
-        intake: Intake,
-        tenants: TenantReader,
-        settings: GatewaySettings,
-        in_flight: InFlight,
-        gate: Gate,
-        executor: ThreadPoolExecutor,
-        clock: Clock,
-        metrics: GatewayMetrics,
-        stop: Callable[[Fatal], None],
-    ) -> None:
-        self._intake = intake
-        self._tenants = tenants
-        self._settings = settings
-        self._in_flight = in_flight
-        self._gate = gate
-        self._executor = executor
-        self._clock = clock
-        self._metrics = metrics
-        self._stop = stop
-
-    async def __call__(self, request: web.Request) -> web.Response:
-        started = self._clock.monotonic()
-        protocol = ""
-        reservation = self._in_flight.open()
-        try:
-            protocol = negotiate(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
-            with reservation:
-                response = await self._write(request, protocol, reservation)
-        except (ForebayError, MemoryError) as error:
-            self._intake.note_refused(reservation.tenant, error)
-            if isinstance(error, Fatal):
-                self._stop(error)
-            status, text, headers = refusal_of(error, self._gate)
-            response = web.Response(status=status, text=f"{text}\n", headers=headers)
-            if protocol == REMOTE_WRITE_2:
-                stored = error.stored if isinstance(error, RateLimited) else None
-                response.headers.update(written_headers(stored) if stored else NOTHING_WRITTEN)
-        except Exception:
-            self._metrics.requests[500].inc()
-            raise  # a bug: the server logs it and answers 500 without telling the sender how we are made
-        self._metrics.requests[response.status].inc()
-        self._metrics.request_seconds.observe(self._clock.monotonic() - started)
-        if response.status == HTTPTooManyRequests.status_code:
-            await self._gate.hold()
-        return response
-
-    async def _write(self, request: web.Request, protocol: str, reservation: Reservation) -> web.Response:
+    async def _store(self, request: web.Request, reservation: Reservation) -> web.Response:
         settings = self._settings
-        message = 2 if protocol == REMOTE_WRITE_2 else 1
+        message = 2 if _protocol(request) == REMOTE_WRITE_2 else 1
         tenant, allows = self._tenants.read(request), principal_of(request).allows
         reservation.belongs_to(tenant)
         declared = request.content_length
@@ -110,14 +55,23 @@ class WriteHandler:
             reservation.take(self._intake.copies * size)
             write = _Write(tenant, compressed, message, allows, reservation, arrival)
             split = claimed > size and can_be_split(self._intake.limits(tenant))
-            routed = await (self._store_pieces(write) if split else self._store(write, size))
+            routed = await (self._store_pieces(write) if split else self._store_whole(write, size))
         headers = written_headers(routed) if message == 2 else None
         if routed.rejected:
             text = rejections(routed, self._intake.limits(tenant))
             return web.Response(status=400, text=text, headers=headers)
         return web.Response(status=_NO_CONTENT, headers=headers)
 
-    async def _store(self, write: "_Write", size: int) -> Routed:
+    def _refuse(self, request: web.Request, error: ForebayError | MemoryError) -> web.Response:
+        status, text, headers = refusal_of(error, self._gate)
+        response = web.Response(status=status, text=f"{text}\n", headers=headers)
+        with suppress(UnsupportedMedia):
+            if _protocol(request) == REMOTE_WRITE_2:
+                stored = error.stored if isinstance(error, RateLimited) else None
+                response.headers.update(written_headers(stored) if stored else NOTHING_WRITTEN)
+        return response
+
+    async def _store_whole(self, write: "_Write", size: int) -> Routed:
         """All of it at once; the event loop itself works on what is small."""
         turn = self._gate.turn(write.tenant, size)
         if self._gate.beside_loop(size):
@@ -156,6 +110,10 @@ class WriteHandler:
     def _route(self, write: "_Write") -> Routed:
         body = decompress(write.compressed, self._settings.max_body_bytes)
         return self._intake.route(write.tenant, body, message=write.message, allows=write.allows)
+
+
+def _protocol(request: web.Request) -> str:
+    return negotiate(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
 
 
 @dataclass(slots=True)

@@ -10,20 +10,15 @@ What could not be stored is named in the answer, as partial success, after the r
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from aiohttp import web
-from aiohttp.web import HTTPTooManyRequests
 
-from forebay.clock import Clock
-from forebay.errors import Fatal, ForebayError
+from forebay.errors import ForebayError
 from gateway.body import read_body
-from gateway.gate import Gate
-from gateway.in_flight import InFlight, Reservation
-from gateway.intake import Intake
-from gateway.metrics import GatewayMetrics
+from gateway.handler import Components, Handler
+from gateway.in_flight import Reservation
 from gateway.otlp.answer import accepted, refused
 from gateway.otlp.body import claimed_size, decode, decoded_size, inflate, too_large, too_much
 from gateway.otlp.export import Export
@@ -33,8 +28,6 @@ from gateway.otlp.translation import Translation
 from gateway.principal import Principal, principal_of
 from gateway.rate import Arrival
 from gateway.refusal import refusal_of
-from gateway.settings import GatewaySettings
-from gateway.tenant import TenantReader
 from wire.snappy import BodyTooLarge
 from wire.write_request import Routed
 
@@ -47,60 +40,17 @@ _WORK: Final = 32
 _T = TypeVar("_T")
 
 
-class OtlpHandler:
-    """Answers OTLP requests; `stop` is told of an error after which the process cannot go on."""
+class OtlpHandler(Handler):
+    """Answers OTLP requests."""
 
-    def __init__(
-        self,
-        otlp: OtlpSettings,
-        *,
-        intake: Intake,
-        tenants: TenantReader,
-        settings: GatewaySettings,
-        in_flight: InFlight,
-        gate: Gate,
-        executor: ThreadPoolExecutor,
-        clock: Clock,
-        metrics: GatewayMetrics,
-        stop: Callable[[Fatal], None],
-    ) -> None:
+    def __init__(self, otlp: OtlpSettings, components: Components) -> None:
+        super().__init__(components)
         self._otlp = otlp
-        self._intake = intake
-        self._tenants = tenants
-        self._settings = settings
-        self._in_flight = in_flight
-        self._gate = gate
-        self._executor = executor
-        self._clock = clock
-        self._metrics = metrics
-        self._stop = stop
         # What the budget leaves beside the bytes of the largest request, where that is most of it.
-        budget = settings.in_flight_bytes
-        self._max_decoded = max(budget - settings.largest_request, budget // 2)
+        budget = self._settings.in_flight_bytes
+        self._max_decoded = max(budget - self._settings.largest_request, budget // 2)
 
-    async def __call__(self, request: web.Request) -> web.Response:
-        started = self._clock.monotonic()
-        is_json = request.content_type == JSON
-        reservation = self._in_flight.open()
-        try:
-            with reservation:
-                export = await self._store(request, reservation)
-            response = accepted(export.refused_points, export.reasons, is_json=is_json)
-        except (ForebayError, MemoryError) as error:
-            self._intake.note_refused(reservation.tenant, error)
-            if isinstance(error, Fatal):
-                self._stop(error)
-            response = refused(refusal_of(error, self._gate), is_json=is_json)
-        except Exception:
-            self._metrics.requests[500].inc()
-            raise  # a bug: the server logs it and answers 500 without telling the sender how we are made
-        self._metrics.requests[response.status].inc()
-        self._metrics.request_seconds.observe(self._clock.monotonic() - started)
-        if response.status == HTTPTooManyRequests.status_code:
-            await self._gate.hold()
-        return response
-
-    async def _store(self, request: web.Request, reservation: Reservation) -> Export:
+    async def _store(self, request: web.Request, reservation: Reservation) -> web.Response:
         settings = self._settings
         form = negotiate(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
         tenant = self._tenants.read(request)
@@ -125,7 +75,10 @@ class OtlpHandler:
             if beside:
                 await self._append(exchange, export, routed)
             self._metrics.wait_seconds.observe(turn.waited)
-        return export
+        return accepted(export.refused_points, export.reasons, is_json=form.is_json)
+
+    def _refuse(self, request: web.Request, error: ForebayError | MemoryError) -> web.Response:
+        return refused(refusal_of(error, self._gate), is_json=request.content_type == JSON)
 
     def _declared(self, body: bytes, form: Form) -> int:
         """Decompressed bytes, as far as the body says. Raises BodyTooLarge."""
