@@ -9,11 +9,11 @@ came in on the sockets meanwhile is seen, and answered or refused. Requests wait
 in the loop; so how long they wait is known, and the queue can be kept short.
 
 How long one may wait is by CoDel's idea: a queue that comes and goes is a burst, and is worth waiting for
-(`burst_wait`). One that does not empty within that time is overload: longer waiting would get nobody more done, so
-while it is like that, and for a second more, nobody is let in who would wait longer than `standing_wait`; but for
-tenants that have fewer waiting than others on average, who are not what is too much. How long one would wait is told
-by who is before it, at most as many of each other tenant as of its own, and by the mean time between turns: so it is
-known on headers alone. Who is in waits for up to `burst_wait` whatever comes: where the process stood still for a
+(`burst_wait`). One that stands is overload (`gateway.pressure`): longer waiting would get nobody more done, so while it
+is like that nobody is let in who would wait longer than `standing_wait`; but for tenants that have fewer waiting than
+others on average, who are not what is too much. How long one would wait is told by who is before it, at most as many of
+each other tenant as of its own, by the mean time between turns, and by how long there was none: so it is known on
+headers alone. Who is in waits for up to `burst_wait` whatever comes: where the process stood still for a
 moment, to refuse all who waited would not help them.
 
 Turns go by bytes begun: start-time fair queueing. Of the places, a tenant that has some gets another one only while it
@@ -29,8 +29,8 @@ from typing import Self
 
 from forebay.errors import Retryable
 from gateway.places import FEW, Places
+from gateway.pressure import Pressure
 
-_CALM_SECONDS = 1.0
 _SHARE = 4
 _WEIGHT = 0.1
 """Of the newest time between two turns, in their mean."""
@@ -59,20 +59,23 @@ class Admission:
     def __init__(self, places: Places | int, *, burst_wait: float, standing_wait: float) -> None:
         """As many places as are found to be right, or always so many."""
         self.places = places if isinstance(places, Places) else Places(places, math.inf, first=places)
-        self.waiting = 0
         self.working = 0
         self._burst_wait = burst_wait
         self._standing_wait = standing_wait
         self._loop = asyncio.get_running_loop()
         self._queues: dict[str, deque[_Waiting]] = {}
-        self._queued_since = 0.0
-        self._pressed_until = 0.0
+        self._pressure = Pressure(burst_wait)
         self._working: dict[str, int] = {}
         self._served: dict[str, float] = {}  # bytes begun, on a scale on which the least served of all is at `_least`
         self._least = 0.0
         self._begun_in_pass = False
         self._last_begin = 0.0
         self._mean_interval = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Requests."""
+        return self._pressure.waiting
 
     def check(self, tenant: str) -> None:
         """Raises Overloaded where a request of this tenant would wait too long."""
@@ -83,7 +86,7 @@ class Admission:
         own = len(self._queues.get(tenant, ()))
         ahead = own + sum(min(len(queue), own + 1) for name, queue in self._queues.items() if name != tenant)
         stalled = 0.0 if self.working < self.places.count else self._since_begin(now)
-        if (expected := ahead * max(self._mean_interval, stalled)) > (allowed := self._may_wait(tenant, now)):
+        if (expected := ahead * self._mean_interval + stalled) > (allowed := self._may_wait(tenant, now)):
             raise self._refuse(expected, allowed)
 
     def turn(self, tenant: str, size: int) -> "Turn":
@@ -103,10 +106,8 @@ class Admission:
             return 0.0
         now = self._loop.time()
         one = _Waiting(begin, size, now, self._loop.create_future())
-        if not self.waiting:
-            self._queued_since = now
         self._queues.setdefault(tenant, deque()).append(one)
-        self.waiting += 1
+        self._pressure.joined(now)
         if not self._begun_in_pass:
             self._begin_next()  # those before it may wait for places that their tenants may not have
         end = self._loop.call_later(self._burst_wait, self._expire, tenant, one)
@@ -155,17 +156,23 @@ class Admission:
             return
         tenant = min(able, key=lambda name: self._queues[name][0].begin)
         one = self._queues[tenant][0]
+        interval = self._since_begin(self._loop.time())
         self._forget(tenant, one)
         if one.begun.cancelled():
             self._begin_next()
             return
-        self._mean_interval += _WEIGHT * (self._since_begin(self._loop.time()) - self._mean_interval)
+        self._note_interval(interval)
         one.begun.set_result(None)
         self._start(tenant, one.begin)
 
+    def _note_interval(self, seconds: float) -> None:
+        """One long pass says little about the next: what is out of the common counts as twice the mean."""
+        mean = self._mean_interval
+        self._mean_interval += _WEIGHT * (min(seconds, 2 * mean) - mean) if mean else seconds
+
     def _since_begin(self, now: float) -> float:
         """Seconds that somebody has waited for a turn and nobody had one."""
-        return now - max(self._last_begin, self._queued_since)
+        return now - max(self._last_begin, self._pressure.waiting_since)
 
     def _has_place(self, tenant: str) -> bool:
         places, own = self.places, self._working.get(tenant, 0)
@@ -176,9 +183,7 @@ class Admission:
         return not own and free > -FEW and self.working < places.most
 
     def _may_wait(self, tenant: str, now: float) -> float:
-        if self.waiting and now - self._queued_since > self._burst_wait:
-            self._pressed_until = now + _CALM_SECONDS
-        if now >= self._pressed_until:
+        if not self._pressure.stands(now):
             return self._burst_wait
         own = len(self._queues.get(tenant, ()))
         tenants = len(self._queues) + (not own)
@@ -190,7 +195,7 @@ class Admission:
             if tenant in self._served:
                 self._served[tenant] -= one.size
             now = self._loop.time()
-            self._pressed_until = now + _CALM_SECONDS
+            self._pressure.press(now)
             one.begun.set_exception(self._refuse(now - one.since, self._burst_wait))
 
     def _forget(self, tenant: str, one: _Waiting) -> None:
@@ -198,9 +203,10 @@ class Admission:
         queue.remove(one)
         if not queue:
             del self._queues[tenant]
-        self.waiting -= 1
+        self._pressure.left(self._loop.time())
 
     def _refuse(self, waited: float, allowed: float) -> Overloaded:
+        self._pressure.refused(self._mean_interval)
         return Overloaded(
             f"too many requests: waiting={self.waiting} at_work={self.working} wait={waited:.3f}s allowed={allowed:g}s",
             hint="retry; add gateways or processes (--web.processes)",

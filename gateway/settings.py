@@ -87,8 +87,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burst_wait: Duration = Duration(250)
     """How long a request may wait for its turn; longer is 503."""
     standing_wait: Duration = Duration(10)
-    """Who would wait longer is refused at once, while requests have been waiting for burst_wait without a break:
-    that is overload, which no waiting cures."""
+    """Who would wait longer is refused at once while there is overload, which no waiting cures: once requests have
+    been waiting for burst_wait without a break and have hardly become fewer, until there is room for all again."""
     limited_wait: Duration = Duration.parse("250ms")
     """How long a sender beyond its samples per second waits for its 429, so that it asks no more often."""
     relabel_memory: Size = Size.parse("64MiB")
