@@ -42,21 +42,46 @@ class Head:
     the GIL. What comes out is a function of the records alone: not of threads, hash seeds or clocks.
     """
 
-    def __init__(self, *, seed: int, window_ms: int, bounds: Bounds) -> None: ...
-    def append(self, value: Buffer, append_time: int) -> int:
+    def __init__(self, *, seed: int, window_ms: int, bounds: Bounds, label_window: int = ...) -> None:
+        """`label_window`: how far back a version 2 record may rely on labels, ms; by default any distance."""
+    def append(self, value: Buffer, append_time: int, version: int = 1, offset: int = 0) -> int:
         """Takes one record whole, or not at all.
 
         Returns what it holds that a head only counts: HOLDS_EXEMPLARS, HOLDS_METADATA, both or neither.
 
+        One of version 2 teaches its labels first, as those of `offset`.
+
         Raises:
-            InvalidData: not a WriteRequest with canonical labels; the head is as it was.
-            MemoryError: the head is as it was.
+            InvalidData: not a record of that version with canonical labels; the head is as it was.
+            LabelsUnknown: a hash in it resolves to nothing; only what it teaches is learned.
+            UnsupportedRecord: it relies on labels from further back than `label_window`; the head is as it was.
+            MemoryError: no sample of it was taken.
         """
-    def leave_out(self, value: Buffer) -> None:
+    def leave_out(self, value: Buffer, version: int = 1, offset: int = 0) -> None:
         """Counts a record and all its samples, as `deduplicated`, and stores nothing of it.
 
-        Raises as `append`; labels are not looked at.
+        One of version 2 teaches its labels; others' are not looked at, and no hash is. Raises as `append`.
         """
+    def teach(self, value: Buffer, offset: int) -> None:
+        """Learns the labels of a version 2 record and nothing else; of two offsets the higher counts, in any order.
+
+        Raises as `append`, but for LabelsUnknown.
+        """
+    def expand(self, value: Buffer, offset: int) -> bytes:
+        """A version 2 record's value as version 1 has it, labels in every series; the record teaches as with `teach`.
+
+        Raises as `append`, and takes no sample. Not after `finish`, where labels could be new.
+        """
+    def heir(self, since: int) -> Head:
+        """An empty head of the same settings that knows what this one was taught at offset `since` or later.
+
+        It holds copies: this one may go. May be called in any state of this one.
+        """
+    def forget(self, since: int) -> None:
+        """What was taught at a lower offset resolves no more."""
+    @property
+    def known(self) -> int:
+        """How many label sets it has been taught."""
     def finish(self) -> Counts:
         """Sorts in what came out of order, decides duplicates; no append may follow. May be called twice."""
     @property
@@ -65,7 +90,8 @@ class Head:
     def memory_bytes(self) -> int:
         """Bytes held, all arenas and tables included; O(1)."""
     @property
-    def series(self) -> int: ...
+    def series(self) -> int:
+        """Those with samples."""
     def windows(self) -> list[int]:
         """Starts (ms) of the windows that hold samples, ascending."""
     def write_block(self, window: int, directory: Path) -> BlockStats:

@@ -14,7 +14,7 @@ from consumers.label_walk cimport find_label, next_label
 from consumers.late cimport Repeats, window_merge
 from consumers.series_table cimport Series, labels_length, table_series
 from consumers.store cimport Store
-from consumers.window cimport FullChunk, Window, xor_first_time, xor_size
+from consumers.window cimport FullChunk, NO_WINDOW, Window, xor_first_time, xor_size
 from tsdb.chunk_list cimport ChunkList, chunk_list_append, chunk_list_free
 from tsdb.views cimport Bytes
 from wire.canonical cimport LabelPair
@@ -43,7 +43,7 @@ cdef bint _meets(const uint8_t* labels, const Condition* conditions, uint32_t co
 
 
 cdef inline bint _in_range(const Store* s, const Window* w, int64_t mint, int64_t maxt) noexcept nogil:
-    return s.windows[w.ordinal] <= maxt and s.windows[w.ordinal] + (s.window_ms - 1) >= mint
+    return w.ordinal != NO_WINDOW and s.windows[w.ordinal] <= maxt and s.windows[w.ordinal] + (s.window_ms - 1) >= mint
 
 
 cdef bint _has_window(const Store* s, const Series* series, int64_t mint, int64_t maxt) noexcept nogil:

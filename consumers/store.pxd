@@ -4,6 +4,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from consumers.arena cimport Arena
+from consumers.known_table cimport KnownTable
 from consumers.label_hash cimport HashKey
 from consumers.record cimport Record
 from consumers.series_table cimport SeriesTable
@@ -39,9 +40,16 @@ cdef struct Store:
     int64_t max_future
     uint32_t max_windows
     uint32_t settled           # series whose late samples are sorted in
+    uint32_t stocked           # series that have samples; others are only known
+    KnownTable known           # what version 2 records taught
+    uint64_t since             # what was taught at a lower offset does not count
+    uint32_t seed              # of the tenant's series hashes
 
 cdef int store_take(Store* s, Record* r, int64_t append_time) noexcept nogil
 """Appends a parsed record: RECORD_OK, or RECORD_NO_MEMORY or a reason of `wire.canonical`; the store is then as it was."""
+
+cdef int store_take_resolved(Store* s, Record* r, int64_t append_time) noexcept nogil
+"""As `store_take`, where every entry has its series already."""
 
 cdef void store_leave_out(Store* s, const Record* r) noexcept nogil
 """Counts a parsed record and stores nothing of it."""

@@ -4,6 +4,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from consumers.arena cimport arena_close, arena_reserve, arena_take, system_give, system_take
+from consumers.known_table cimport known_bytes, known_close
 from consumers.label_hash cimport prefetch
 from consumers.late cimport Repeats, window_settle
 from consumers.record cimport Entry, RECORD_NO_MEMORY, RECORD_OK, Record
@@ -12,7 +13,7 @@ from consumers.series_table cimport (
     table_insert, table_reserve, table_series, table_slot
 )
 from consumers.window cimport (
-    KEPT, REPEATED, Sample, Window, window_append, window_need, window_open, window_rest
+    KEPT, NO_WINDOW, REPEATED, Sample, Window, window_append, window_need, window_open, window_rest
 )
 from wire.canonical cimport LABELS_OK, canonical_check
 
@@ -184,11 +185,12 @@ cdef void _append(Store* s, Record* r, int64_t append_time) noexcept nogil:
             if entry.series == NULL:  # new, unless an earlier entry of this record made it
                 entry.series = table_find(&s.table, entry.tag, entry.labels, entry.size)
                 if entry.series == NULL:
-                    entry.series = table_insert(
-                        &s.table, &s.arena, entry.tag, entry.labels, entry.size, <uint32_t>ordinal
-                    )
+                    entry.series = table_insert(&s.table, &s.arena, entry.tag, entry.labels, entry.size, NO_WINDOW)
             window = &entry.series.window
-            if window.ordinal != ordinal:
+            if window.ordinal == NO_WINDOW:
+                window.ordinal = <uint32_t>ordinal
+                s.stocked += 1
+            elif window.ordinal != ordinal:
                 window = _other_window(s, entry.series, <uint32_t>ordinal)
             outcome = window_append(&s.arena, window, sample)
             if outcome == KEPT:
@@ -202,10 +204,12 @@ cdef void _append(Store* s, Record* r, int64_t append_time) noexcept nogil:
 
 cdef int store_take(Store* s, Record* r, int64_t append_time) noexcept nogil:
     cdef int status = _resolve(s, r)
+    return status if status != RECORD_OK else store_take_resolved(s, r, append_time)
+
+
+cdef int store_take_resolved(Store* s, Record* r, int64_t append_time) noexcept nogil:
+    cdef int status = _reserve(s, r)
     cdef uint32_t i
-    if status != RECORD_OK:
-        return status
-    status = _reserve(s, r)
     if status != RECORD_OK:
         for i in range(r.entries_count):
             if r.entries[i].series != NULL:
@@ -239,11 +243,13 @@ cdef int store_settle(Store* s) noexcept nogil:
 
 
 cdef size_t store_bytes(const Store* s) noexcept nogil:
-    return sizeof(Store) + s.arena.bytes + table_bytes(&s.table) + s.windows_capacity * sizeof(int64_t)
+    cdef size_t tables = table_bytes(&s.table) + known_bytes(&s.known)
+    return sizeof(Store) + s.arena.bytes + tables + s.windows_capacity * sizeof(int64_t)
 
 
 cdef void store_close(Store* s) noexcept nogil:
     arena_close(&s.arena)
     table_close(&s.table)
+    known_close(&s.known)
     system_give(s.windows, s.windows_capacity * sizeof(int64_t))
     memset(s, 0, sizeof(Store))

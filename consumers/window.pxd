@@ -16,6 +16,7 @@ from tsdb.xor cimport SAMPLES_PER_CHUNK, XOR_MAX_SAMPLE_BYTES, XorState, xor_app
 cdef enum:
     SAMPLE_ROOM = XOR_MAX_SAMPLE_BYTES + 2  # what `xor_append` wants to see behind the end of a chunk
     FIRST_ROOM = 32                         # the same for an empty one
+    NO_WINDOW = 0x7FFFFFFF                  # ordinal of a series that is known and has no sample yet
     SAMPLE_NEED = 256                       # most that one sample takes: a window, a full chunk's entry, a late sample
 
 cdef struct Sample:
