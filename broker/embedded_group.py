@@ -84,6 +84,9 @@ class EmbeddedSubscription:
     def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
         return {partition: self.end_offset(partition) for partition in partitions}
 
+    def offset_for_time(self, partition: int, time: int) -> int:
+        return self._reader.offset_for_time(partition, time)
+
     def seek(self, partition: int, offset: int) -> None:
         if partition not in self._positions:
             raise LogUnavailable(f"partition is not assigned partition={partition} group={self._group}")

@@ -87,6 +87,9 @@ class KafkaSubscription:
     def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
         return self._topic.ends(partitions)
 
+    def offset_for_time(self, partition: int, time: int) -> int:
+        return self._topic.offset_for_time(partition, time)
+
     def seek(self, partition: int, offset: int) -> None:
         if partition not in self._ahead:
             raise LogUnavailable(f"partition is not assigned partition={partition} group={self._group}")

@@ -54,6 +54,9 @@ class KafkaReader:
     def end_offset(self, partition: int) -> int:
         return self._topic.ends([partition])[partition]
 
+    def offset_for_time(self, partition: int, time: int) -> int:
+        return self._topic.offset_for_time(partition, time)
+
     def read(self, partition: int, offset: int, max_bytes: int) -> list[Record]:
         end = self.end_offset(partition)
         offset = max(offset, self.start_offset(partition))

@@ -17,7 +17,15 @@ from confluent_kafka import (
     TopicPartition,
     Uuid,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, MemberDescription, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    ListOffsetsResultInfo,
+    MemberDescription,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from broker.kafka_client import PASSING, QUIET, REQUEST_SECONDS, client_config, log_error, make_client, text
 from broker.log import GroupMember, LogUnavailable
@@ -149,26 +157,42 @@ class KafkaTopic:
 
     def ends(self, partitions: Sequence[int], *, start: bool = False) -> dict[int, int]:
         """One behind the newest record of each, in one request to each broker; with `start`, the oldest offset."""
-        spec = OffsetSpec.earliest() if start else OffsetSpec.latest()
-        asked = {TopicPartition(self._name, partition): spec for partition in partitions}
-        if not asked:
+        if not partitions:
             return {}
         doing = "asking for the log's ends"
+        found = self._list(partitions, OffsetSpec.earliest() if start else OffsetSpec.latest(), doing)
+        ends = {partition: at.offset for partition, at in found.items()}
+        if min(ends.values()) < 0:
+            # What a broker did not answer in time comes as an offset that is none, and without an error.
+            raise LogUnavailable(f"kafka does not answer while={doing}")
+        return ends
+
+    def offset_for_time(self, partition: int, time: int) -> int:
+        """As of a LogReader."""
+        doing = "asking for an offset by time"
+        offset: int = self._list([partition], OffsetSpec.for_timestamp(time), doing)[partition].offset
+        if offset >= 0:
+            return offset
+        # None is appended so late; or the broker did not answer, as above. Which one, the newest time tells.
+        newest = self._list([partition], OffsetSpec.max_timestamp(), doing)[partition]
+        end = self.ends([partition])[partition]
+        known = newest.timestamp < time if newest.offset >= 0 else end == self.ends([partition], start=True)[partition]
+        if not known:
+            raise LogUnavailable(f"kafka does not answer while={doing}")
+        return end
+
+    def _list(self, partitions: Sequence[int], spec: OffsetSpec, doing: str) -> dict[int, ListOffsetsResultInfo]:
+        asked = {TopicPartition(self._name, partition): spec for partition in partitions}
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:
                 answers = self._admin.list_offsets(asked, request_timeout=REQUEST_SECONDS)
-                ends = {at.partition: self._wait(answer, doing).offset for at, answer in answers.items()}
+                return {at.partition: self._wait(answer, doing) for at, answer in answers.items()}
             except KafkaException as error:
                 # A partition that was just made, or has just moved, or whose broker was started again.
                 if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
                     raise self._failed(error, doing) from error
                 self._learn_leaders()
-            else:
-                if min(ends.values()) >= 0:
-                    return ends
-                # What a broker did not answer in time comes as an offset that is none, and without an error.
-                raise LogUnavailable(f"kafka does not answer while={doing}")
             time.sleep(_UNSETTLED_SECONDS)
 
     def _learn_leaders(self) -> None:

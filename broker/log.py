@@ -110,6 +110,13 @@ class LogReader(Protocol):
         """One behind the newest record's offset."""
         ...
 
+    def offset_for_time(self, partition: int, time: int) -> int:
+        """The first offset still there whose record was appended at `time`, in ms, or later.
+
+        The log's end where there is none. Exact where append times go back. Raises LogUnavailable.
+        """
+        ...
+
     def read(self, partition: int, offset: int, max_bytes: int) -> list[Record]:
         """Records from `offset` on, in order: what fits `max_bytes` of values, at least one if there is one.
 
@@ -174,6 +181,10 @@ class Subscription(Protocol):
 
     def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
         """As `end_offset` of each, for the price of one; not older than the call. Raises LogUnavailable."""
+        ...
+
+    def offset_for_time(self, partition: int, time: int) -> int:
+        """As of a LogReader."""
         ...
 
     def seek(self, partition: int, offset: int) -> None:

@@ -106,5 +106,12 @@ _OWNED = frozenset(
 
 class BrokerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: Literal["embedded", "kafka"] = "embedded"
+    label_window: Duration = Duration.parse("7m30s")
+    """How long in append time a record of version 2 may rely on the labels of an earlier one. Gateways write labels
+    anew within it, consumers look back twice as far: raise it for consumers first, lower it for gateways first."""
     embedded: EmbeddedSettings = EmbeddedSettings()
     kafka: KafkaSettings = KafkaSettings()
+
+    def __post_init__(self) -> None:
+        if self.label_window <= 0:
+            raise ValueError("label_window must be more than 0")

@@ -132,6 +132,19 @@ class LogContract:
         assert reader.read(3, reader.end_offset(3), MANY) == []
         assert values(reader.read(3, records[1].offset, MANY)) == [b"x", b"x"]
 
+    async def test_offsets_are_found_by_append_time(self, harness: Harness) -> None:
+        writer, reader = await harness.writer(), harness.reader()
+        subscription = harness.subscription("group", Recorder())
+        assert reader.offset_for_time(1, 0) == reader.end_offset(1)
+        for _ in range(5):
+            await writer.append([NewRecord(1, b"t", b"x")] * 3)
+            await asyncio.sleep(0.003)
+        records = read_all(reader, 1)
+        end = reader.end_offset(1)
+        for time in {0, *(record.append_time + step for record in records for step in (-1, 0, 1))}:
+            first = next((record.offset for record in records if record.append_time >= time), end)
+            assert reader.offset_for_time(1, time) == subscription.offset_for_time(1, time) == first
+
     async def test_read_is_bounded_by_bytes_but_gives_one(self, harness: Harness) -> None:
         writer, reader = await harness.writer(), harness.reader()
         await writer.append([NewRecord(0, b"t", bytes([n]) * 1000) for n in range(10)])

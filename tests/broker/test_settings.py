@@ -20,6 +20,12 @@ def test_everything_has_a_default() -> None:
     assert (settings.type, settings.embedded.partitions, str(settings.embedded.retention)) == ("embedded", 4, "1d")
 
 
+def test_a_label_window_of_nothing_is_refused() -> None:
+    assert str(BrokerSettings().label_window) == "7m30s"
+    with pytest.raises(msgspec.ValidationError, match="label_window must be more than 0"):
+        decode({"label_window": "0s"})
+
+
 def test_reads_the_documented_section() -> None:
     settings = decode(
         {

@@ -39,6 +39,10 @@ class MemoryLog:
         records = self.partitions[partition]
         return records[-1].offset + 1 if records else 0
 
+    def offset_for_time(self, partition: int, time: int) -> int:
+        reached = (record.offset for record in self.partitions[partition] if record.append_time >= time)
+        return next(reached, self.end(partition))
+
     def confirm(self) -> None:
         if self.recreated:
             raise Fatal("another log has its place")
@@ -99,6 +103,9 @@ class MemorySubscription:
     def end_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
         return {partition: self.log.end(partition) for partition in partitions}
 
+    def offset_for_time(self, partition: int, time: int) -> int:
+        return self.log.offset_for_time(partition, time)
+
     def seek(self, partition: int, offset: int) -> None:
         self.positions[partition] = offset
 
@@ -143,6 +150,9 @@ class MemoryReader:
 
     def end_offset(self, partition: int) -> int:
         return self.log.end(partition)
+
+    def offset_for_time(self, partition: int, time: int) -> int:
+        return self.log.offset_for_time(partition, time)
 
     def read(self, partition: int, offset: int, max_bytes: int) -> list[Record]:
         self.reads += 1
