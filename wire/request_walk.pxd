@@ -5,6 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from wire.active_check cimport check_active, note_series
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
 from wire.elements cimport check_metadata
+from wire.known_pairs cimport known_begin
 from wire.plan cimport IS_METADATA, entry_bytes, plan_add, plan_records
 from wire.refusals cimport (
     INVALID_UTF8, METADATA_TOO_LARGE, MISSING_NAME, TOO_MANY_EXEMPLARS, TOO_MANY_SAMPLES, overlook, refuse
@@ -92,7 +93,9 @@ cdef inline int _read_symbols(Walk* w, Cursor c) noexcept nogil:
             return NO_MEMORY
     if w.symbols.count == 0:
         return NO_SYMBOLS if needed else 0
-    return NO_SYMBOLS if w.symbols.found[0].size else 0
+    if w.symbols.found[0].size:
+        return NO_SYMBOLS
+    return NO_MEMORY if known_begin(&w.pairs, w.symbols.count) < 0 else 0
 
 cdef inline int _walk_v2(Walk* w, Cursor c) noexcept nogil:
     cdef uint32_t field, wire_type

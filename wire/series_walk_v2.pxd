@@ -17,6 +17,7 @@ from wire.label_set cimport LabelSet, begin_labels, settle_labels
 from wire.metadata_set cimport (
     Metadata, metadata_size, name_family, read_metadata, remember_metadata, says_something, write_metadata
 )
+from wire.plain_series_v2 cimport NOT_PLAIN, route_plain_series_v2
 from wire.plan cimport IN_SCRATCH, IS_METADATA, _grown, entry_bytes, plan_add, plan_reserve
 from wire.refusals cimport INVALID_SYMBOLS, INVALID_UTF8, METADATA_TOO_LARGE, refuse
 from wire.series_rules cimport LEFT_OUT, RELABELLED, leave_out, relabel_labels
@@ -197,7 +198,8 @@ cdef inline int _route_metadata_v2(Walk* w, Cursor entry, const Metadata* m) noe
     w.metadata += 1
     return 0
 
-cdef inline int route_series_v2(Walk* w, Cursor entry) noexcept nogil:
+cdef inline int _route_series_v2(Walk* w, Cursor entry) noexcept nogil:
+    """Of any series."""
     cdef References refs
     cdef Elements e
     cdef Metadata m
@@ -244,3 +246,16 @@ cdef inline int route_series_v2(Walk* w, Cursor entry) noexcept nogil:
     if e.plain and not e.found[EXEMPLARS] and _fits(w, &d) and not are_too_many(w, &e):
         return _copy_elements(w, &d, &e)
     return _write_elements_v2(w, &d)
+
+cdef inline int route_series_v2(Walk* w, Cursor entry) noexcept nogil:
+    cdef Metadata m
+    cdef int result
+    if w.relabeler != NULL:
+        return _route_series_v2(w, entry)
+    m.family.p = m.family.end = NULL
+    result = route_plain_series_v2(w, entry, &m)
+    if result == NOT_PLAIN:
+        return _route_series_v2(w, entry)
+    if result == 0 and m.family.p != m.family.end:
+        return _route_metadata_v2(w, entry, &m)
+    return result

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from wire.known_pairs cimport KnownPairs
 from wire.label_set cimport LabelSet
 from wire.limits cimport Limits
 from wire.metadata_set cimport MetadataSet
@@ -55,6 +56,9 @@ cdef struct Walk:
     uint64_t shadow_exemplars
     LabelSet labels          # of the series at hand
     Symbols symbols          # of a remote-write 2.0 request
+    KnownPairs pairs         # so are these
+    uint64_t time_word       # the last bytes of a sample that was found to be in time, and how many
+    size_t time_size
     MetadataSet known        # so is this
     uint8_t* spare           # where an exemplar is put together
     size_t spare_room

@@ -10,6 +10,7 @@ from libc.string cimport memset
 
 from wire.cursor cimport Cursor
 from wire.elements cimport check_metadata
+from wire.known_pairs cimport known_free
 from wire.label_builder cimport MAX_BUILT
 from wire.limits cimport Limits, MAX_LABEL_PAIRS, limit32, limit64
 from wire.plan cimport PLACE_MASK, plan_free, plan_write
@@ -340,6 +341,7 @@ cdef class Router:
             plan_free(&w.plan)
             free(w.labels.pairs)
             free(w.symbols.found)
+            known_free(&w.pairs)
             free(w.known.known)
             free(w.spare)
             free(w.noted)
