@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.contest import run
 from bench.load import SCRAPE_INTERVAL_MS, Load
-from bench.process import Measured, forebay
+from bench.process import forebay
+from bench.receivers.victoria_metrics import VictoriaMetrics
 from bench.send import HEADERS, Sent, send
 from tests.peers.process import free_port
-from tests.peers.recipes import PEERS
-
-SETTLE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -162,29 +161,9 @@ def end_to_end(load: Load, bodies: Sequence[bytes], settings: Path, data: Path) 
 
 def victoria_metrics(load: Load, bodies: Sequence[bytes], directory: Path) -> Figures:
     """The peer under the same load, until its data is flushed to parts."""
-    port = free_port()
-    directory.mkdir(parents=True, exist_ok=True)
-    process = Measured(
-        [
-            PEERS["victoria-metrics"].program("victoria-metrics"),
-            f"-storageDataPath={directory / 'vm'}",
-            f"-httpListenAddr=127.0.0.1:{port}",
-            "-retentionPeriod=12",
-            "-loggerLevel=WARN",
-        ],
-        directory / "vm.log",
-    )
-    url = f"http://127.0.0.1:{port}"
-    with process:
-        process.wait_ready(f"{url}/health")
-        ready, before = process.memory(), process.cpu_seconds()
-        sent = send(port, bodies)
-        urllib.request.urlopen(f"{url}/internal/force_flush", timeout=60).close()
-        time.sleep(SETTLE_SECONDS)
-        cpu = process.cpu_seconds() - before
-        figures = Figures(load.samples, cpu, sent.seconds, ready, process.memory(), process.peak_memory(), sent)
-        process.stop()
-    return figures
+    peer = run(VictoriaMetrics(directory), load, bodies)
+    memory = peer.memory_ready, peer.memory_full, peer.memory_peak
+    return Figures(load.samples, peer.cpu_seconds, peer.sent.seconds, *memory, peer.sent, peer.stored_bytes)
 
 
 def times_real_time(load: Load, seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Sets up every peer that the tests use; `python -m tests.peers [NAME ...]`.
+"""Sets up every peer that the tests use, or those that are named; `python -m tests.peers [NAME ...]`.
 
 What cannot be had is said and left out on a laptop, where its tests skip; with CI=true it is an error.
 """
@@ -7,18 +7,18 @@ import os
 import sys
 import time
 
-from tests.peers.recipes import CACHE, PEERS, PeerMissingError
+from tests.peers.recipes import BENCH_PEERS, CACHE, PEERS, PeerMissingError
 
 
 def main(names: list[str]) -> int:
-    missing = 0
+    missing, known = 0, PEERS | BENCH_PEERS
     for name in names or PEERS:
         began = time.monotonic()
-        if PEERS[name].present():
+        if known[name].present():
             continue
         print(f"peer {name}: setting up in {CACHE} ...", file=sys.stderr, flush=True)
         try:
-            PEERS[name].install()
+            known[name].install()
         except PeerMissingError as error:
             missing += 1
             print(f"peer {name}: missing, its tests will skip: {error}", file=sys.stderr, flush=True)

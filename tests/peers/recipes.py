@@ -81,7 +81,7 @@ def _debian(package: str) -> Callable[[Path], None]:
     return make
 
 
-def _go_module(module: str, *packages: str) -> Callable[[Path], None]:
+def _go_module(module: str, *packages: str, tags: str = "") -> Callable[[Path], None]:
     """Builds programs of a module whose go.mod has replace directives, which `go install` refuses."""
 
     def make(target: Path) -> None:
@@ -91,7 +91,7 @@ def _go_module(module: str, *packages: str) -> Callable[[Path], None]:
         for path in [source, *source.rglob("*")]:
             path.chmod(path.stat().st_mode | 0o200)
         (source / "go.work").unlink(missing_ok=True)
-        _run("go", "build", "-o", f"{target}/", *packages, cwd=source, GOWORK="off")
+        _run("go", "build", f"-tags={tags}", "-o", f"{target}/", *packages, cwd=source, GOWORK="off")
         shutil.rmtree(source)
 
     return make
@@ -255,3 +255,18 @@ PEERS = {
         _go_module("github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c", "."),
     ),
 }
+
+BENCH_PEERS = {
+    "thanos": Recipe(
+        "thanos-0.42.3",
+        {"thanos": "thanos"},
+        # Without the tag it starts, and panics at the first write.
+        _go_module("github.com/thanos-io/thanos@v0.42.3", "./cmd/thanos", tags="slicelabels"),
+    ),
+    "mimir": Recipe(
+        "mimir-2026-04-23",
+        {"mimir": "mimir"},
+        _go_module("github.com/grafana/mimir@v1.3.1-0.20260423142704-aced80d74930", "./cmd/mimir"),
+    ),
+}
+"""Only the benches need these, which take minutes to build: they are set up when they are named."""

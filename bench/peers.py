@@ -1,0 +1,144 @@
+"""Every receiver under the same load in the same run, and one table: `python -m bench.peers`.
+
+Receivers take turns, round by round; ratios are of one round, and what is printed is the median of the rounds. A peer
+that is not set up is left out, and said so.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.chart import bars
+from bench.contest import Result, run
+from bench.load import Load, bodies
+from bench.receivers.forebay import ForebayEmbedded, ForebayOnKafka
+from bench.receivers.mimir import Mimir
+from bench.receivers.prometheus import Prometheus
+from bench.receivers.receiver import Receiver
+from bench.receivers.services import Services, services
+from bench.receivers.thanos import ThanosReceive
+from bench.receivers.victoria_metrics import VictoriaMetrics
+from bench.tables import results_table
+from tests.peers.recipes import BENCH_PEERS, PEERS
+
+
+@dataclass(frozen=True)
+class Contestant:
+    make: Callable[[Path, Services, int], Receiver]
+    """In a directory of its own; with `segment.interval` in seconds, where it has one."""
+    needs: tuple[str, ...] = ()
+    """Peers, by name."""
+    message: int = 1
+
+
+_KAFKA = ("kafka-4.1", "versitygw")
+CONTESTANTS = {
+    "forebay": Contestant(lambda place, _, slot: ForebayEmbedded(place, slot)),
+    "forebay-2.0": Contestant(lambda place, _, slot: ForebayEmbedded(place, slot), message=2),
+    "forebay-kafka": Contestant(ForebayOnKafka, _KAFKA),
+    "victoria-metrics": Contestant(lambda place, _, __: VictoriaMetrics(place), ("victoria-metrics",)),
+    "prometheus": Contestant(lambda place, _, __: Prometheus(place), ("prometheus-3.15",)),
+    "thanos": Contestant(lambda place, _, __: ThanosReceive(place), ("thanos",)),
+    "thanos-rf3": Contestant(lambda place, _, __: ThanosReceive(place, 3), ("thanos",)),
+    "mimir-classic": Contestant(lambda place, _, __: Mimir(place), ("mimir",)),
+    "mimir-kafka": Contestant(lambda place, ours, _: Mimir(place, ours), (*_KAFKA, "mimir")),
+}
+TARGETS = (
+    ("forebay", "victoria-metrics", 3.0),
+    ("forebay", "prometheus", 10.0),
+    ("forebay", "thanos", 6.0),
+    ("forebay", "thanos-rf3", 30.0),
+    ("forebay-2.0", "forebay", 1.0),
+    ("forebay-kafka", "victoria-metrics", 2.5),
+    ("forebay-kafka", "mimir-kafka", 15.0),
+)
+"""Ratios of samples per CPU-second, services apart, that there should be."""
+Rounds = Mapping[str, Sequence[Result]]
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def present(names: Sequence[str]) -> list[str]:
+    """Those whose peers are set up; who is left out is said."""
+    there = []
+    for name in names:
+        if missing := [need for need in CONTESTANTS[name].needs if not (PEERS | BENCH_PEERS)[need].present()]:
+            say(f"{name} is left out; set it up with: python -m tests.peers {' '.join(missing)}")
+        else:
+            there.append(name)
+    return there
+
+
+def compete(names: Sequence[str], load: Load, repeat: int, slot: int, scratch: Path) -> Rounds:
+    sent = {
+        message: list(bodies(replace(load, message=message), time.time_ns() // 1_000_000))
+        for message in {CONTESTANTS[name].message for name in names}
+    }
+    rounds: dict[str, list[Result]] = {name: [] for name in names}
+    with services(scratch / "services") as ours:
+        for number in range(repeat):
+            for name in names:
+                contestant = CONTESTANTS[name]
+                with tempfile.TemporaryDirectory(dir=scratch) as place:
+                    receiver = contestant.make(Path(place), ours, slot)
+                    result = run(receiver, replace(load, message=contestant.message), sent[contestant.message])
+                rounds[name].append(result)
+                load_average = os.getloadavg()[0]
+                say(f"round {number + 1}, {name}: {result.rate:,.0f} a CPU-second, load average {load_average:.1f}")
+    return rounds
+
+
+def ratios(rounds: Rounds) -> str:
+    """Of the rates until stored; both of one round."""
+    lines = ["| of | to | ratio, median | least and most | target |", "|---|---|---|---|---|"]
+    for mine, theirs, target in TARGETS:
+        if mine in rounds and theirs in rounds:
+            found = sorted(a.rate / b.rate for a, b in zip(rounds[mine], rounds[theirs], strict=True))
+            spread = f"{found[0]:.2f} and {found[-1]:.2f}"
+            lines.append(f"| {mine} | {theirs} | {statistics.median(found):.2f} | {spread} | {target:g} |")
+    return "\n".join(lines)
+
+
+def header(load: Load, repeat: int) -> str:
+    return (
+        f"{load.series:,} series x {load.labels} labels x {load.scrapes} scrapes, values {load.values}, "
+        f"medians of {repeat} rounds; {os.cpu_count()} CPUs, {platform.system()}, Python {platform.python_version()}, "
+        f"load average {os.getloadavg()[0]:.1f} at the end"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.peers", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--series", type=int, default=100_000)
+    parser.add_argument("--scrapes", type=int, default=40)
+    parser.add_argument("--repeat", type=int, default=3, help="rounds to take medians of")
+    parser.add_argument("--slot", type=int, default=30, help="segment.interval in seconds, above what the load takes")
+    parser.add_argument("--only", nargs="+", choices=list(CONTESTANTS), default=list(CONTESTANTS), metavar="NAME")
+    parser.add_argument("--chart", type=Path, help="write bars of samples per CPU-second there, as SVG")
+    options = parser.parse_args(arguments)
+    load = Load(options.series, options.scrapes)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
+        rounds = compete(present(options.only), load, options.repeat, options.slot, Path(scratch))
+    print(f"\n{header(load, options.repeat)}\n\n{results_table(list(rounds.values()))}\n\n{ratios(rounds)}\n")
+    sender = max(result.sent.cpu_seconds / result.cpu_seconds for results in rounds.values() for result in results)
+    print(f"the sender's CPU was at most {sender:.1%} of a receiver's; {time.monotonic() - began:.0f} s in all")
+    if options.chart:
+        rows = [(results[0].name, statistics.median(result.rate for result in results)) for results in rounds.values()]
+        options.chart.write_text(bars("samples per CPU-second, from the socket until stored", rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
