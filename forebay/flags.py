@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from forebay.bench_flags import BenchFlags, add_bench
 from forebay.limits_flags import LimitsFlags, add_limits
 from forebay.logs import LEVELS, LogFormat
 from forebay.quarantine_flags import QuarantineFlags, add_quarantine
@@ -46,6 +47,7 @@ class Flags(NamedTuple):
     quarantine: QuarantineFlags = QuarantineFlags()
     replay: ReplayFlags = ReplayFlags()
     limits: LimitsFlags = LimitsFlags()
+    bench: BenchFlags = BenchFlags()
     urls: Sequence[str] | None = None
     watch: bool = False
 
@@ -57,6 +59,7 @@ def parse_flags(arguments: list[str]) -> Flags:
         quarantine=QuarantineFlags(**_of("quarantine.", given)),
         replay=ReplayFlags(**_of("replay.", given)),
         limits=LimitsFlags(**_of("limits.", given)),
+        bench=BenchFlags(**_given(_of("bench.", given))),
         **given,
     )
 
@@ -124,6 +127,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_quarantine(commands, _command)
     add_replay(commands, _command)
     add_limits(commands, _command, _url)
+    add_bench(commands, _EXIT_CODES)
     status = _command(
         commands, "status", "Tell how far log, consumers and bucket are, by partition; 1 where something is wrong."
     )
@@ -197,6 +201,11 @@ def _web_config(command: argparse.ArgumentParser) -> None:
 def _of(prefix: str, given: dict[str, Any]) -> dict[str, Any]:
     """Takes the flags out that are of one command alone."""
     return {name.removeprefix(prefix): given.pop(name) for name in list(given) if name.startswith(prefix)}
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    """Those that are not left to their defaults."""
+    return {name: value for name, value in flags.items() if value not in (None, [])}
 
 
 def _url(text: str) -> str:

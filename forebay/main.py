@@ -11,6 +11,7 @@ import msgspec
 from forebay import (
     all_in_one,
     audit,
+    bench,
     check_config,
     compactor_role,
     consumer_role,
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, Callable[[Flags, Settings], int]] = {
     "replay": replay.run,
     "limits": limits.run,
     "status": status_command.run,
+    "bench": bench.run,
 }
 
 _SERVED = {"all-in-one", "gateway", "consumer", "compactor", "check-config"}
