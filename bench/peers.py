@@ -5,6 +5,7 @@ that is not set up is left out, and said so.
 """
 
 import argparse
+import contextlib
 import os
 import platform
 import statistics
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from bench.chart import bars
@@ -26,13 +28,14 @@ from bench.receivers.services import Services, services
 from bench.receivers.thanos import ThanosReceive
 from bench.receivers.victoria_metrics import VictoriaMetrics
 from bench.tables import results_table
+from bench.values import SHAPES
 from tests.peers.recipes import BENCH_PEERS, PEERS
 
 
 @dataclass(frozen=True)
 class Contestant:
-    make: Callable[[Path, Services, int], Receiver]
-    """In a directory of its own; with `segment.interval` in seconds, where it has one."""
+    make: Callable[[Path, Callable[[], Services], int], Receiver]
+    """In a directory of its own; the services are started by the first who asks; `segment.interval` in seconds."""
     needs: tuple[str, ...] = ()
     """Peers, by name."""
     message: int = 1
@@ -42,13 +45,13 @@ _KAFKA = ("kafka-4.1", "versitygw")
 CONTESTANTS = {
     "forebay": Contestant(lambda place, _, slot: ForebayEmbedded(place, slot)),
     "forebay-2.0": Contestant(lambda place, _, slot: ForebayEmbedded(place, slot), message=2),
-    "forebay-kafka": Contestant(ForebayOnKafka, _KAFKA),
+    "forebay-kafka": Contestant(lambda place, ours, slot: ForebayOnKafka(place, ours(), slot), _KAFKA),
     "victoria-metrics": Contestant(lambda place, _, __: VictoriaMetrics(place), ("victoria-metrics",)),
     "prometheus": Contestant(lambda place, _, __: Prometheus(place), ("prometheus-3.15",)),
     "thanos": Contestant(lambda place, _, __: ThanosReceive(place), ("thanos",)),
     "thanos-rf3": Contestant(lambda place, _, __: ThanosReceive(place, 3), ("thanos",)),
     "mimir-classic": Contestant(lambda place, _, __: Mimir(place), ("mimir",)),
-    "mimir-kafka": Contestant(lambda place, ours, _: Mimir(place, ours), (*_KAFKA, "mimir")),
+    "mimir-kafka": Contestant(lambda place, ours, _: Mimir(place, ours()), (*_KAFKA, "mimir")),
 }
 TARGETS = (
     ("forebay", "victoria-metrics", 3.0),
@@ -84,7 +87,8 @@ def compete(names: Sequence[str], load: Load, repeat: int, slot: int, scratch: P
         for message in {CONTESTANTS[name].message for name in names}
     }
     rounds: dict[str, list[Result]] = {name: [] for name in names}
-    with services(scratch / "services") as ours:
+    with contextlib.ExitStack() as running:
+        ours = cache(lambda: running.enter_context(services(scratch / "services")))
         for number in range(repeat):
             for name in names:
                 contestant = CONTESTANTS[name]
@@ -122,12 +126,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--series", type=int, default=100_000)
     parser.add_argument("--scrapes", type=int, default=40)
+    parser.add_argument("--labels", type=int, default=10, help="of each series")
+    parser.add_argument("--churn", type=float, default=0.0, help="share of the series that is replaced in an hour")
+    parser.add_argument("--values", choices=SHAPES, default="mixed", help="what the series measure")
     parser.add_argument("--repeat", type=int, default=3, help="rounds to take medians of")
     parser.add_argument("--slot", type=int, default=30, help="segment.interval in seconds, above what the load takes")
     parser.add_argument("--only", nargs="+", choices=list(CONTESTANTS), default=list(CONTESTANTS), metavar="NAME")
     parser.add_argument("--chart", type=Path, help="write bars of samples per CPU-second there, as SVG")
     options = parser.parse_args(arguments)
-    load = Load(options.series, options.scrapes)
+    load = Load(options.series, options.scrapes, labels=options.labels, churn=options.churn, values=options.values)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
         rounds = compete(present(options.only), load, options.repeat, options.slot, Path(scratch))

@@ -78,11 +78,12 @@ def gateway(
     load: Load, bodies: Sequence[bytes], settings: Path, data: Path, headers: Mapping[str, str] = HEADERS
 ) -> Figures:
     """Socket to log: `forebay gateway` alone, every request acknowledged after its commit was synced."""
+    tenants = [{"X-Scope-OrgID": f"bench-{number}"} for number in range(load.tenants)] if load.tenants > 1 else [{}]
     port = free_port()
     with forebay("gateway", port, settings, data, data.parent / "gateway.log") as process:
         process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
         ready, before = process.memory(), process.cpu_seconds()
-        sent = send(port, bodies, headers=headers)
+        sent = send(port, bodies, headers=headers, tenants=tenants)
         cpu = process.cpu_seconds() - before
         figures = Figures(load.samples, cpu, sent.seconds, ready, process.memory(), process.peak_memory(), sent)
         process.stop()

@@ -71,6 +71,10 @@ class ForebayEmbedded(_Forebay):
         with started(self, {process: f"http://127.0.0.1:{self._port}/-/ready"}):
             yield
 
+    def blocks(self) -> list[Path]:
+        """Of all tenants, also those that were merged already and are not removed yet."""
+        return [meta.parent for meta in (self._data / "bucket").rglob("meta.json")]
+
     def stored_bytes(self) -> int:
         return block_bytes(self._data / "bucket")
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import peers
+from bench import peers, scale, stored
 from bench.chart import bars, curves
 from bench.contest import Result, run
 from bench.load import Load, bodies
@@ -107,3 +107,38 @@ def test_charts_are_well_formed_and_hold_what_they_were_given() -> None:
     chart = curves("a < b", ["10k", "1M"], {"ns a sample": {"gateway": [1.0, 2.0], "consumer": [3.0, 4.5]}})
     assert len(ET.fromstring(chart).findall("{*}polyline")) == 2
     assert chart == curves("a < b", ["10k", "1M"], {"ns a sample": {"gateway": [1.0, 2.0], "consumer": [3.0, 4.5]}})
+
+
+@pytest.mark.slow
+@pytest.mark.peer("prometheus-3.15")
+def test_stored_once_and_as_small_as_prometheus_stores_it(
+    peer: Callable[[str], Recipe], capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer("prometheus-3.15")
+    assert stored.main(["--series=2000", "--scrapes=60", "--slot=4"]) == 0
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
+    (_, _, theirs, *_), (*_, single, same), (*_, pair, once) = rows[2:]
+    assert float(theirs) > 0
+    assert float(single) < 1.05
+    assert float(pair) < 1.05
+    assert same == "1.0000"
+    assert abs(float(once) - 1) < 0.01
+
+
+@pytest.mark.slow
+def test_a_curve_has_a_point_for_each_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--only", "labels", "--series=10000", "--steps=1", "--slot=3", f"--charts={tmp_path}"]
+    assert scale.main(few) == 0
+    row = capsys.readouterr().out.splitlines()[-1].strip("|").split("|")
+    assert row[0].strip() == "5"
+    assert all(float(cell.replace(",", "")) > 0 for cell in row[1:])
+    assert ET.fromstring((tmp_path / "scale-labels.svg").read_text()).tag.endswith("svg")
+
+
+def test_only_what_grows_differs_along_a_curve() -> None:
+    curves_of = scale.axes(100_000, 10, 5_000_000)
+    assert [step.label for step in curves_of["series"]] == ["10k", "30k", "100k", "300k", "1M", "5M"]
+    for name, steps in curves_of.items():
+        assert len({replace(step.load, series=1, tenants=1, labels=4, churn=0) for step in steps}) == 1, name
+    assert {step.load.series for step in curves_of["tenants"]} == {100_000}
+    assert {step.load.requests_per_scrape for step in curves_of["tenants"]} == {10_000}

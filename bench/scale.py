@@ -1,0 +1,156 @@
+"""What a sample costs as things grow: `python -m bench.scale`, a curve for series, tenants, partitions, labels, churn.
+
+Each point is a gateway alone, from the socket to an embedded log, and then a consumer alone, from that log to published
+blocks; both in CPU time for each sample, without their start. All but what grows stays as it is by default.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.chart import curves
+from bench.load import Load, bodies
+from bench.process import KIB
+from bench.runs import consumer, gateway, start_cost, wait_for_slot, workplace
+from forebay.chart import short
+
+_SAMPLES_PER_SECOND = 100_000
+"""That the slowest machine sends: a slot must be longer than a load takes."""
+_PARTITIONS = 4
+
+
+class Step(NamedTuple):
+    label: str
+    load: Load
+    partitions: int = _PARTITIONS
+    shard: int = 0
+    """`limits.shard_size`: partitions of a tenant."""
+
+
+@dataclass(frozen=True)
+class Point:
+    gateway_ns: float
+    consumer_ns: float
+    """Of CPU for each sample."""
+    log_bytes: float
+    stored_bytes: float
+    """Of each sample."""
+    memory_kib: float
+    """Of each series, the consumer's peak as a whole."""
+
+
+def axes(series: int, scrapes: int, most_series: int) -> dict[str, list[Step]]:
+    """Steps by what grows. Few tenants send requests as small as many do, so that only their number differs."""
+    usual = Load(series, scrapes)
+    counts = [n for n in (10_000, 30_000, 100_000, 300_000, 1_000_000, 5_000_000) if n <= most_series]
+    each = max(1, series // 10_000)
+    return {
+        "series": [Step(short(n), replace(usual, series=n)) for n in counts],
+        "tenants": [
+            Step(short(n), Load(each * 10_000, min(scrapes, 4), each, tenants=n), shard=1)
+            for n in (1, 10, 100, 1000, 10_000)
+        ],
+        "partitions": [Step(str(n), usual, n) for n in (1, 4, 16, 64, 256)],
+        "labels": [Step(str(n), replace(usual, labels=n)) for n in (5, 10, 20, 40)],
+        "churn": [
+            Step(f"{share:.0%} an hour", replace(usual, scrapes=4 * scrapes, churn=share))
+            for share in (0.0, 0.25, 0.5, 1.0)
+        ],
+    }
+
+
+def measure(step: Step, least_slot: int) -> Point:
+    sent = list(bodies(step.load, time.time_ns() // 1_000_000))
+    seconds = step.load.samples / _SAMPLES_PER_SECOND + len(sent) / 500
+    slot = max(least_slot, 5 * -(-int(seconds * 1.5) // 5))
+    more = {
+        "broker": {"embedded": {"partitions": step.partitions}},
+        "limits": {"shard_size": step.shard} if step.shard else {},
+    }
+    with workplace(slot, **more) as (settings, data):
+        if slot - time.time() % slot < seconds:
+            wait_for_slot(slot)
+        of_gateway = gateway(step.load, sent, settings, data)
+        log = sum(path.stat().st_size for path in (data / "log").rglob("*") if path.is_file())
+        started = start_cost("consumer", settings, data.parent / "empty")
+        wait_for_slot(slot)
+        of_consumer = consumer(step.load, settings, data, started)
+    samples = step.load.samples
+    return Point(
+        of_gateway.cpu_seconds / samples * 1e9,
+        of_consumer.cpu_seconds / samples * 1e9,
+        log / samples,
+        of_consumer.stored_bytes / samples,
+        of_consumer.memory_peak / step.load.series / KIB,
+    )
+
+
+_HEADS = (
+    "gateway, ns of CPU a sample",
+    "consumer, ns of CPU a sample",
+    "log, bytes a sample",
+    "stored, bytes a sample",
+    "consumer's peak memory, KiB a series",
+)
+
+
+def table(name: str, steps: Sequence[Step], points: Sequence[Point]) -> str:
+    rows = [[name, *_HEADS], ["---"] * (1 + len(_HEADS))]
+    for step, point in zip(steps, points, strict=True):
+        rows.append(
+            [
+                step.label,
+                f"{point.gateway_ns:,.0f}",
+                f"{point.consumer_ns:,.0f}",
+                f"{point.log_bytes:.1f}",
+                f"{point.stored_bytes:.2f}",
+                f"{point.memory_kib:.2f}",
+            ]
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def chart(name: str, steps: Sequence[Step], points: Sequence[Point]) -> str:
+    lines = {
+        "gateway": [point.gateway_ns for point in points],
+        "consumer": [point.consumer_ns for point in points],
+    }
+    return curves(f"as {name} grow", [step.label for step in steps], {"ns of CPU a sample": lines})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scale", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    names = list(axes(1, 1, 1))
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="WHAT", help=", ".join(names))
+    parser.add_argument("--series", type=int, default=100_000, help="where they are not what grows")
+    parser.add_argument("--scrapes", type=int, default=10, help="4 for tenants, 4 times as many for churn")
+    parser.add_argument("--most-series", type=int, default=1_000_000, help="where their curve ends; 5M take 16 GiB")
+    parser.add_argument("--slot", type=int, default=15, help="segment.interval in seconds, at least")
+    parser.add_argument("--steps", type=int, help="only so many of each curve's first steps")
+    parser.add_argument("--charts", type=Path, help="write scale-WHAT.svg into this directory")
+    options = parser.parse_args(arguments)
+    for name in options.only:
+        steps = axes(options.series, options.scrapes, options.most_series)[name][: options.steps]
+        points = []
+        for step in steps:
+            points.append(measure(step, options.slot))
+            load_average = os.getloadavg()[0]
+            print(f"{name} {step.label}: {points[-1]}, load average {load_average:.1f}", file=sys.stderr, flush=True)
+        first = steps[0].load
+        size = f"{first.scrapes} scrapes, {first.samples_per_request} samples a request"
+        print(f"\n{first.series:,} series to begin with, {size}\n")
+        print(table(name, steps, points), flush=True)
+        if options.charts:
+            (options.charts / f"scale-{name}.svg").write_text(chart(name, steps, points))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
