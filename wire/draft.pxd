@@ -20,7 +20,7 @@ from wire.refusals cimport (
 )
 from wire.replicas cimport Replica, replica_in_pairs, replica_number
 from wire.walk cimport (
-    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, count_repeated, too_large
+    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, count_repeated, note_elements, too_large
 )
 
 cdef struct Elements:
@@ -151,7 +151,9 @@ cdef inline int draft_labels(Walk* w, Draft* d, Cursor entry, uint64_t whole) no
 
 cdef inline int _close_entry(Walk* w, const Draft* d) noexcept nogil:
     cdef size_t size = w.plan.scratch_size - d.current
-    return NO_MEMORY if plan_add(&w.plan, d.current, size, d.slot | IN_SCRATCH) < 0 else 0
+    if plan_add(&w.plan, d.current, size, d.slot | IN_SCRATCH) < 0:
+        return NO_MEMORY
+    return note_elements(w, d.current + d.labels, w.plan.scratch_size)
 
 cdef inline int _split(Walk* w, Draft* d) noexcept nogil:
     cdef Plan* plan = &w.plan

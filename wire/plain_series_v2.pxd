@@ -15,7 +15,7 @@ from wire.plan cimport IN_SCRATCH, Plan, plan_add, plan_reserve
 from wire.replicas cimport Replica, replica_number
 from wire.symbols cimport Symbols, symbol_pair, symbol_text
 from wire.walk cimport (
-    HISTOGRAMS, LABELS, NO_MEMORY, SAMPLES, TOO_LARGE, Walk, admit_series, count_repeated
+    HISTOGRAMS, LABELS, NO_MEMORY, SAMPLES, TOO_LARGE, Walk, admit_series, count_repeated, note_elements
 )
 
 cdef enum:
@@ -96,6 +96,8 @@ cdef inline int _store(Walk* w, const KnownLabels* labels, Cursor samples, uint6
     admit_series(w, run, labels.size, replica, &slot)  # there is room for one more
     memcpy(run + labels.size, samples.p, samples.end - samples.p)
     if plan_add(plan, plan.scratch_size, size, slot | IN_SCRATCH) < 0:
+        return NO_MEMORY
+    if note_elements(w, plan.scratch_size + labels.size, plan.scratch_size + size) < 0:
         return NO_MEMORY
     plan.scratch_size += size
     w.accepted[LABELS] += 1

@@ -5,7 +5,7 @@ buffer, where it had to be written anew. So good entries are copied once, straig
 turns out malformed has cost nothing but the plan.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
@@ -15,17 +15,27 @@ cdef enum:
     IN_SCRATCH = 0x80000000u
     IS_METADATA = 0x40000000u
     IS_CUT = 0x20000000u
-    PLACE_MASK = 0x1FFFFFFF
+    IS_HASHED = 0x10000000u
+    PLACE_MASK = 0x0FFFFFFF
     NO_RECORD = 0xFFFFFFFFu
 
 cdef struct Entry:
     uint32_t offset
     uint32_t size
-    uint32_t place  # the slot, then the index of the record; and the three flags above
+    uint32_t place  # the slot, then the index of the record; and the four flags above
 
 cdef struct Cut:
     uint32_t offset  # in its entry's range
     uint32_t size
+
+cdef struct Key:
+    # Of an entry that is a series, where its labels may be left out.
+    uint64_t low             # of its hash
+    uint64_t high
+    uint32_t elements        # where they stand, in body or scratch: all that follows the labels
+    uint32_t elements_size
+    int64_t time             # of its only sample, where it is a row
+    uint64_t bits
 
 cdef struct Record:
     uint32_t slot   # a partition, or one of its parts that share no record
@@ -45,12 +55,16 @@ cdef struct Plan:
     Cut* cuts       # of the entries that are cut, in their order
     size_t cut_count
     size_t cut_room
+    Key* keys       # by number of their entries; metadata has none
+    size_t key_count
+    size_t key_room
 
 cdef inline void plan_free(Plan* plan) noexcept nogil:
     free(plan.entries)
     free(plan.scratch)
     free(plan.records)
     free(plan.cuts)
+    free(plan.keys)
     memset(plan, 0, sizeof(Plan))
 
 cdef inline void* _grown(void* data, size_t* room, size_t needed, size_t item) noexcept nogil:
@@ -101,6 +115,24 @@ cdef inline int plan_add_cut(Plan* plan, size_t offset, size_t size, Cut cut, ui
     plan.cut_count += 1
     return plan_add(plan, offset, size - cut.size, place | IS_CUT)
 
+cdef inline int plan_add_key(Plan* plan, uint64_t low, uint64_t high, size_t elements, size_t size) noexcept nogil:
+    """Of the entry that was added last. One that gets no key is metadata, or keeps its labels."""
+    cdef Key* key
+    cdef void* keys = _grown(plan.keys, &plan.key_room, plan.count, sizeof(Key))
+    if keys == NULL:
+        return -1
+    plan.keys = <Key*>keys
+    while plan.key_count < plan.count - 1:
+        plan.keys[plan.key_count].elements_size = 0
+        plan.key_count += 1
+    key = &plan.keys[plan.count - 1]
+    key.low = low
+    key.high = high
+    key.elements = <uint32_t>elements
+    key.elements_size = <uint32_t>size
+    plan.key_count = plan.count
+    return 0
+
 cdef inline int _add_record(Plan* plan, uint32_t slot) noexcept nogil:
     cdef void* records = _grown(plan.records, &plan.record_room, plan.record_count + 1, sizeof(Record))
     if records == NULL:
@@ -126,6 +158,8 @@ cdef inline void plan_remove_dropped(Plan* plan) noexcept nogil:
         entry = plan.entries[i]
         if entry.size:
             plan.entries[entries] = entry
+            if i < plan.key_count:
+                plan.keys[entries] = plan.keys[i]
             entries += 1
         if entry.place & IS_CUT:
             if entry.size:

@@ -3,9 +3,11 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from wire.active_check cimport check_active, note_series
+from wire.columns cimport columns_note, plan_columns
 from wire.cursor cimport Cursor, WIRE_BYTES, read_bytes, read_tag, skip_field
 from wire.elements cimport check_metadata
 from wire.known_pairs cimport known_begin
+from wire.leave_out cimport leave_labels_out
 from wire.plan cimport IS_METADATA, entry_bytes, plan_add, plan_records
 from wire.refusals cimport (
     INVALID_UTF8, METADATA_TOO_LARGE, MISSING_NAME, TOO_MANY_EXEMPLARS, TOO_MANY_SAMPLES, overlook, refuse
@@ -130,4 +132,13 @@ cdef inline int walk_request(Walk* w, Cursor c, bint v2) noexcept nogil:
     _count_shadowed(w)
     check_active(w)
     # The records of each replica are its own: it has a slot in each partition.
-    return NO_MEMORY if plan_records(&w.plan, w.partitions * (w.replicas.count + 1), w.max_record_bytes) < 0 else 0
+    cdef uint32_t slots = w.partitions * (w.replicas.count + 1)
+    if w.written != NULL:
+        if (
+            leave_labels_out(w) < 0
+            or plan_columns(&w.plan, &w.columns, slots, w.max_record_bytes, w.written.window) < 0
+            or columns_note(&w.plan, &w.columns, w.partitions, w.notes) < 0
+        ):
+            return NO_MEMORY
+        return 0
+    return NO_MEMORY if plan_records(&w.plan, slots, w.max_record_bytes) < 0 else 0

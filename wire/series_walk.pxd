@@ -18,7 +18,7 @@ from wire.refusals cimport SERIES_TOO_LARGE
 from wire.replicas cimport Replica, replica_in_run, replica_number
 from wire.series_rules cimport LEFT_OUT, RELABELLED, leave_out, relabel_labels, relabel_run
 from wire.walk cimport (
-    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, too_large
+    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, note_elements, too_large
 )
 
 cdef inline int read_elements(Walk* w, Cursor c, Elements* e) noexcept nogil:
@@ -93,7 +93,7 @@ cdef inline int copy_series(Walk* w, Cursor entry, Cursor labels, const Elements
     if plan_add(&w.plan, entry.p - w.body, entry.end - entry.p, slot) < 0:
         return NO_MEMORY
     count_accepted(w, e)
-    return 0
+    return note_elements(w, labels.end - w.body, entry.end - w.body)
 
 cdef inline int cut_series(
     Walk* w, Cursor entry, Cursor labels, const Elements* e, const Replica* replica
@@ -120,7 +120,7 @@ cdef inline int cut_series(
     if plan_add_cut(plan, entry.p - w.body, entry.end - entry.p, cut, slot) < 0:
         return NO_MEMORY
     count_accepted(w, e)
-    return 0
+    return note_elements(w, labels.end - w.body, entry.end - w.body)
 
 cdef inline int _draft_run(Walk* w, Draft* d, Cursor entry, Cursor labels, const Replica* replica) noexcept nogil:
     """As `draft_labels`, of labels that are canonical as they stand; `replica` is what they name, or NULL."""

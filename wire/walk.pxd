@@ -2,17 +2,19 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from wire.columns cimport Columns
 from wire.known_pairs cimport KnownPairs
 from wire.label_set cimport LabelSet
 from wire.limits cimport Limits
 from wire.metadata_set cimport MetadataSet
-from wire.murmur3 cimport jump_hash, murmur3_x64_128
-from wire.plan cimport Plan, entry_bytes
+from wire.murmur3 cimport Hash128, jump_hash, murmur3_x64_128
+from wire.plan cimport Plan, entry_bytes, plan_add_key
 from wire.refusals cimport Refusals, TOO_MANY_SERIES, overlook
 from wire.relabel cimport Relabeler
 from wire.replicas cimport Replicas
 from wire.series_set cimport ActiveSeries
 from wire.symbols cimport Symbols
+from wire.written_labels cimport Notes, Written
 
 cdef enum:
     # Fields of a TimeSeries, in a record as in remote-write 1.0.
@@ -63,7 +65,8 @@ cdef struct Walk:
     uint8_t* spare           # where an exemplar is put together
     size_t spare_room
     uint64_t at_hand         # its samples, or 1 where it has only exemplars
-    uint64_t hash            # of the series that was admitted last
+    uint64_t hash            # of the series that was admitted last: the low and the high half
+    uint64_t hash_high
     ActiveSeries* active     # NULL: any number of series may be
     NotedSeries* noted       # accepted series, where that is to be known
     size_t noted_count
@@ -74,6 +77,11 @@ cdef struct Walk:
     Plan plan
     Refusals refusals
     Replicas replicas
+    Written* written         # whose labels may be left out; NULL: nobody's
+    bint leave_out           # else all are written, and noted
+    int64_t log_now          # by the log's time
+    Notes* notes
+    Columns columns
 
 cdef inline uint32_t partition_of(const Walk* w, uint64_t key) noexcept nogil:
     if w.shard_size:
@@ -90,8 +98,16 @@ cdef inline int admit_series(Walk* w, const uint8_t* run, size_t size, int repli
     """
     if w.accepted[LABELS] >= w.limits.series and w.at_hand and not overlook(&w.refusals, TOO_MANY_SERIES, w.at_hand):
         return TOO_MANY_SERIES
-    w.hash = hash_of(w, run, size)
+    cdef Hash128 hashed = murmur3_x64_128(run, size, w.seed)
+    w.hash = hashed.low
+    w.hash_high = hashed.high
     slot[0] = replica * w.partitions + partition_of(w, w.hash)
+    return 0
+
+cdef inline int note_elements(Walk* w, size_t elements, size_t end) noexcept nogil:
+    """Says where the elements of the entry that was planned last stand, where that is to be known; 0 or NO_MEMORY."""
+    if w.written != NULL and plan_add_key(&w.plan, w.hash, w.hash_high, elements, end - elements) < 0:
+        return NO_MEMORY
     return 0
 
 cdef inline int count_repeated(Walk* w, uint64_t size) noexcept nogil:

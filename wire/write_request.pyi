@@ -1,11 +1,12 @@
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from typing_extensions import Buffer
 
 from wire.relabel import RelabelRules
 from wire.series_set import SeriesSet
+from wire.written_labels import LabelNotes, WrittenLabels
 
 class Rejection(NamedTuple):
     """One refused series or sample, for the answer to the sender."""
@@ -17,7 +18,7 @@ class Rejection(NamedTuple):
 
 class Routed(NamedTuple):
     records: list[tuple[int, bytes]]
-    """(partition, WriteRequest bytes): at most `max_record_bytes` each, in the order they must be appended."""
+    """(partition, value of a record): at most `max_record_bytes` each, in the order they must be appended."""
     series: int
     samples: int
     """Accepted float samples."""
@@ -45,6 +46,10 @@ class Routed(NamedTuple):
     """As `rejected`, of limits that only count."""
     parts: tuple[tuple[str, Routed], ...] = ()
     """By tenant, of a request that was divided: what is to be appended, while all else here are sums. No router's."""
+    labels: LabelNotes | None = None
+    """To be told where the records lie; None where no labels are left out."""
+    again: Callable[[], Routed] | None = None
+    """Routes the same once more, with all labels. No router's."""
 
 REASONS: tuple[str, ...]
 """Every reason that `rejected` may name."""
@@ -108,6 +113,9 @@ class Router:
         outer_min_time: int | None = None,
         outer_max_time: int | None = None,
         active: SeriesSet | None = None,
+        written: WrittenLabels | None = None,
+        log_now: int = 0,
+        leave_out: bool = True,
     ) -> Routed:
         """Walks one decompressed body without the GIL; good series are routed whatever the others are.
 
@@ -128,8 +136,11 @@ class Router:
         A series that `active` does not admit is refused. It is asked at the end, of what was accepted until then, and
         what it admits stays in it whatever becomes of the records.
 
+        With `written`, records are of version 2, and `Routed.labels` is to be told where they lie. Labels that it knows
+        are left out, as of `log_now` by the log's time; not where `leave_out` is false.
+
         Raises:
-            ValueError: `shard` is none of this router's partitions.
+            ValueError: `shard` is none of this router's partitions, or `written` is of another number of them.
             BodyTooLarge: more than `max_repeated_bytes` would have to be repeated: nothing is routed.
             InvalidData: not such a message at all (truncated, wrong wire type, overlong varint, no symbol table,
                 fields of the other message): nothing is routed.

@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from wire.columns cimport columns_free, columns_write
 from wire.cursor cimport Cursor
 from wire.elements cimport check_metadata
 from wire.known_pairs cimport known_free
@@ -25,6 +26,7 @@ from wire.symbols cimport shown_references
 from wire.walk cimport (
     EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, NO_SYMBOLS, OTHER_PROTOCOL, SAMPLES, TOO_LARGE, Walk
 )
+from wire.written_labels cimport LabelNotes, WrittenLabels
 
 from typing import NamedTuple
 
@@ -91,6 +93,8 @@ class Routed(NamedTuple):
     dropped_exemplars: int = 0
     shadowed: dict = {}
     parts: tuple = ()
+    labels: object = None
+    again: object = None
 
 
 cdef list write_records(Walk* w):
@@ -101,7 +105,10 @@ cdef list write_records(Walk* w):
         w.plan.records[i].end = <uint8_t*>PyBytes_AS_STRING(value)
         records.append((w.plan.records[i].slot % w.partitions, value))
     with nogil:
-        plan_write(&w.plan, w.body)
+        if w.written != NULL:
+            columns_write(&w.plan, &w.columns, w.body, w.written.window)
+        else:
+            plan_write(&w.plan, w.body)
     return records
 
 
@@ -268,10 +275,14 @@ cdef class Router:
         outer_min_time=None,
         outer_max_time=None,
         SeriesSet active=None,
+        WrittenLabels written=None,
+        int64_t log_now=0,
+        bint leave_out=True,
     ):
         cdef Walk w
         cdef Relabeler relabeler
         cdef Cursor c
+        cdef LabelNotes notes = None
         cdef int result
         cdef size_t size = body.shape[0]
         if message != 1 and message != 2:
@@ -299,6 +310,14 @@ cdef class Router:
         w.shadow_exemplars = self.shadow_exemplars
         if active is not None:
             w.active = &active.active
+        if written is not None:
+            if written.written.partitions != self.partitions:
+                raise ValueError(f"labels of another log: partitions={written.partitions} wanted={self.partitions}")
+            notes = LabelNotes(written)
+            w.written = &written.written
+            w.leave_out = leave_out
+            w.log_now = log_now
+            w.notes = &notes.notes
         w.max_repeated_bytes = self.max_repeated_bytes
         w.min_time = min_time
         w.max_time = max_time
@@ -334,11 +353,13 @@ cdef class Router:
                 w.dropped[HISTOGRAMS],
                 w.dropped[EXEMPLARS],
                 by_reason(w.refusals.shadowed),
+                labels=notes,
             )
         finally:
             if w.relabeler != NULL:
                 self.relabel.end(w.relabeler)
             plan_free(&w.plan)
+            columns_free(&w.columns)
             free(w.labels.pairs)
             free(w.symbols.found)
             known_free(&w.pairs)
