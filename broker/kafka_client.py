@@ -37,11 +37,16 @@ _REFUSED = {
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "this user may not write idempotently",
 }
 """What no waiting mends."""
-PASSING = frozenset(
+UNANSWERED = frozenset(
     {
         KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's own codes begin so
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
         KafkaError._TIMED_OUT,  # noqa: SLF001
+    }
+)
+"""No broker said anything."""
+PASSING = UNANSWERED | frozenset(
+    {
         KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.UNKNOWN_TOPIC_ID,

@@ -1,11 +1,8 @@
 """The topic: that it is there and fit for us, and whether it is still the one that was opened."""
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
 from confluent_kafka import (
@@ -27,10 +24,14 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from broker.kafka_client import PASSING, QUIET, REQUEST_SECONDS, client_config, log_error, make_client, text
+from broker.kafka_admin import KafkaAdmin
+from broker.kafka_client import REQUEST_SECONDS, log_error, text
 from broker.log import GroupMember, LogUnavailable
 from broker.settings import KafkaSettings
-from forebay.errors import Fatal, ForebayError
+from forebay.errors import Fatal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 LARGEST_MESSAGE = 1_000_000
 """What a topic must take: a record of 900 KiB, its key and headers, and the batch around it. A broker's default is a
@@ -82,8 +83,7 @@ class KafkaTopic:
             # What is over goes when its file does, and a file is closed after a quarter of the time.
             self._config |= {"retention.ms": str(retention_ms), "segment.ms": str(max(60_000, retention_ms // 4))}
         self._name = settings.topic
-        self._trouble: KafkaError | None = None
-        self._admin = make_client(AdminClient, client_config(settings, "admin", QUIET, on_error=self._note))
+        self._admin = KafkaAdmin(settings)
 
     def open(self) -> Topic:
         """The topic, made where it is missing and `create_topic` says so. Raises Fatal where it is not fit."""
@@ -98,7 +98,8 @@ class KafkaTopic:
             return attempt()
         except LogUnavailable as error:
             # At a start, what no waiting mends is a mistake in the settings; later it may be the brokers' own trouble.
-            if self._trouble is not None and isinstance(refused := log_error(self._trouble, "connecting"), Fatal):
+            trouble = self._admin.trouble
+            if trouble is not None and isinstance(refused := log_error(trouble, "connecting"), Fatal):
                 raise refused from error
             raise
 
@@ -132,13 +133,16 @@ class KafkaTopic:
 
     def describe(self) -> Topic | None:
         """None where there is no such topic."""
+        doing = "describing the topic"
         try:
-            answers = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=REQUEST_SECONDS)
-            found = self._wait(answers[self._name], "describing the topic")
+            found = self._admin.ask(
+                lambda admin: admin.describe_topics(TopicCollection([self._name]), request_timeout=REQUEST_SECONDS),
+                doing,
+            )[self._name]
         except KafkaException as error:
             if error.args[0].code() in _ABSENT:
                 return None
-            raise self._failed(error, "describing the topic") from error
+            raise self._admin.failed(error, doing) from error
         return Topic(log_id_of(found.topic_id), len(found.partitions))
 
     def confirm(self, opened: Topic) -> Topic:
@@ -164,6 +168,7 @@ class KafkaTopic:
         ends = {partition: at.offset for partition, at in found.items()}
         if min(ends.values()) < 0:
             # What a broker did not answer in time comes as an offset that is none, and without an error.
+            self._admin.renew()
             raise LogUnavailable(f"kafka does not answer while={doing}")
         return ends
 
@@ -178,6 +183,7 @@ class KafkaTopic:
         end = self.ends([partition])[partition]
         known = newest.timestamp < time if newest.offset >= 0 else end == self.ends([partition], start=True)[partition]
         if not known:
+            self._admin.renew()
             raise LogUnavailable(f"kafka does not answer while={doing}")
         return end
 
@@ -186,26 +192,27 @@ class KafkaTopic:
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:
-                answers = self._admin.list_offsets(asked, request_timeout=REQUEST_SECONDS)
-                return {at.partition: self._wait(answer, doing) for at, answer in answers.items()}
+                answers = self._admin.ask(
+                    lambda admin: admin.list_offsets(asked, request_timeout=REQUEST_SECONDS), doing
+                )
             except KafkaException as error:
                 # A partition that was just made, or has just moved, or whose broker was started again.
-                if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
-                    raise self._failed(error, doing) from error
-                self._learn_leaders()
+                if error.args[0].code() not in _UNSETTLED:
+                    raise self._admin.failed(error, doing) from error
+                if time.monotonic() > deadline:
+                    self._admin.renew()
+                    raise self._admin.failed(error, doing) from error
+                self._admin.learn(self._name)
+            else:
+                return {at.partition: answer for at, answer in answers.items()}
             time.sleep(_UNSETTLED_SECONDS)
-
-    def _learn_leaders(self) -> None:
-        """Or the client would go by what it knows for minutes."""
-        with contextlib.suppress(KafkaException):  # the next attempt tells
-            self._admin.list_topics(self._name, timeout=REQUEST_SECONDS)
 
     def all_committed(self, group: str) -> dict[int, int]:
         """By partition; no entry where the group has not committed. For commands, not for roles: `_ask_group`."""
         found = self._ask_group(
-            lambda: self._admin.list_consumer_group_offsets(
+            lambda admin: admin.list_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS
-            )[group],
+            ),
             "asking for committed offsets",
         )
         given = found.topic_partitions if found else []
@@ -214,12 +221,12 @@ class KafkaTopic:
     def members(self, group: str) -> tuple[GroupMember, ...]:
         """Of the group, with the partitions of this topic that they have. Not for roles: `_ask_group`."""
         found = self._ask_group(
-            lambda: self._admin.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)[group],
+            lambda admin: admin.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS),
             "describing the group",
         )
         return tuple(self._member(member) for member in found.members) if found else ()
 
-    def _ask_group(self, ask: "Callable[[], Future[Answer]]", doing: str) -> Answer | None:
+    def _ask_group(self, request: "Callable[[AdminClient], dict[str, Future[Answer]]]", doing: str) -> Answer | None:
         """None where there is no such group.
 
         Ends the process where the coordinator's connection breaks under the request (librdkafka issue 4605). So no role
@@ -228,13 +235,15 @@ class KafkaTopic:
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:
-                return self._wait(ask(), doing)
+                (found,) = self._admin.ask(request, doing).values()
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                     return None
                 # A coordinator that is just being made or has moved: the client learns of it by asking.
                 if error.args[0].code() not in _NO_COORDINATOR or time.monotonic() > deadline:
-                    raise self._failed(error, doing) from error
+                    raise self._admin.failed(error, doing) from error
+            else:
+                return found
             time.sleep(_UNSETTLED_SECONDS)
 
     def _member(self, member: MemberDescription) -> GroupMember:
@@ -254,7 +263,7 @@ class KafkaTopic:
             )
         new = NewTopic(self._name, wanted.partitions, wanted.replication_factor, config=self._config)
         try:
-            self._wait(self._admin.create_topics([new])[self._name], "creating the topic")
+            self._admin.ask(lambda admin: admin.create_topics([new]), "creating the topic")
         except KafkaException as error:
             code = error.args[0].code()
             if code == KafkaError.TOPIC_ALREADY_EXISTS:
@@ -264,7 +273,7 @@ class KafkaTopic:
                     f"topic cannot be made topic={self._name} error={text(error.args[0])}",
                     hint="set broker.kafka.create_topic.replication_factor to at most the number of brokers",
                 ) from error
-            raise self._failed(error, "creating the topic") from error
+            raise self._admin.failed(error, "creating the topic") from error
         structlog.get_logger(component="log").info(
             "topic created",
             topic=self._name,
@@ -274,11 +283,13 @@ class KafkaTopic:
 
     def _check(self) -> None:
         resource = ConfigResource(ResourceType.TOPIC, self._name)
+        doing = "reading the topic's settings"
         try:
-            answer = self._admin.describe_configs([resource], request_timeout=REQUEST_SECONDS)[resource]
-            found = self._wait(answer, "reading the topic's settings")
+            found = self._admin.ask(
+                lambda admin: admin.describe_configs([resource], request_timeout=REQUEST_SECONDS), doing
+            )[resource]
         except KafkaException as error:
-            raise self._failed(error, "reading the topic's settings") from error
+            raise self._admin.failed(error, doing) from error
         for name, wanted in _WANTED.items():
             if found[name].value != wanted:
                 raise Fatal(
@@ -293,28 +304,6 @@ class KafkaTopic:
                 hint=f"kafka-configs.sh --alter --entity-type topics --entity-name {self._name} "
                 f"--add-config max.message.bytes={LARGEST_MESSAGE}",
             )
-
-    def _wait(self, answer: "Future[Answer]", doing: str) -> Answer:
-        self._admin.poll(0)  # what is over, with old log lines
-        self._trouble = None
-        try:
-            return answer.result(REQUEST_SECONDS + 5)
-        except FutureTimeoutError as error:
-            raise LogUnavailable(f"kafka does not answer while={doing}") from error
-
-    def _failed(self, failure: KafkaException, doing: str) -> ForebayError:
-        """A request that only timed out says nothing: what the connections met meanwhile does."""
-        self._admin.poll(0)
-        if self._trouble is None or failure.args[0].code() not in PASSING:
-            return log_error(failure, doing)
-        return LogUnavailable(
-            f"kafka does not answer while={doing} error={text(self._trouble)}",
-            hint="see broker.kafka.bootstrap_servers, security.protocol in broker.kafka.librdkafka, and the brokers",
-        )
-
-    def _note(self, error: KafkaError) -> None:
-        if self._trouble is None or error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its name is so
-            self._trouble = error
 
 
 def open_topic(settings: KafkaSettings) -> tuple[KafkaTopic, Topic]:

@@ -4,7 +4,7 @@ import base64
 import shutil
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from subprocess import CalledProcessError, run
@@ -81,11 +81,10 @@ class KafkaBroker(Process):
         plain, sasl, controller = free_port(), free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{plain}"
         self.sasl_bootstrap = f"127.0.0.1:{sasl}"
-        self._properties.write_text(
-            _PROPERTIES.format(
-                plain=plain, sasl=sasl, controller=controller, data=directory / "data", user=USER, password=PASSWORD
-            )
+        self._usual = _PROPERTIES.format(
+            plain=plain, sasl=sasl, controller=controller, data=directory / "data", user=USER, password=PASSWORD
         )
+        self.configure({})
         java = shutil.which("java")
         if java is None:
             raise PeerError("kafka needs java: apt-get install openjdk-17-jre-headless")
@@ -100,6 +99,10 @@ class KafkaBroker(Process):
         super().start()
         self._wait_serves(timeout)
         return self
+
+    def configure(self, properties: Mapping[str, int]) -> None:
+        """What the broker has beside the usual, or instead of it, from its next start on."""
+        self._properties.write_text(self._usual + "".join(f"{name}={value}\n" for name, value in properties.items()))
 
     def create_topic(self, name: str, partitions: int = 4, **config: str | int) -> str:
         """Returns the name when every partition has its leader. A setting's dots are underscores here."""
@@ -184,5 +187,6 @@ class KafkaBroker(Process):
                     return
             except KafkaException:
                 pass
+            self.__dict__.pop("_admin", None)  # it may have been told of no broker, and never ask again
             time.sleep(0.05)
         raise PeerError(f"{message} after {timeout} s:\n{self.tail()}")
