@@ -29,7 +29,7 @@ SHADOWS: Final = {**KERNEL_SHADOWS, "samples_per_second": RATE_LIMITED, "max_req
 """Limits that can be set to only count, and the reason that they count for."""
 
 
-class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What a tenant may send. Offending samples are answered with 400, and the others are stored.
 
     A request beyond `samples_per_second` is answered with 429, one beyond `max_request_bytes` with 413; nothing of them

@@ -1,12 +1,14 @@
 """What decides the fate of a tenant's request, put together once and not for every request."""
 
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gateway.limits import LimitSettings
 from gateway.relabel import RelabelRule
 from gateway.settings import HaSettings
+from gateway.turns import give_way, in_turns
 from wire.hashing import shard_of, tenant_seed
 from wire.relabel import RelabelMemos, RelabelRules
 from wire.series_set import SeriesSet
@@ -14,6 +16,9 @@ from wire.write_request import Routed, Router
 
 if TYPE_CHECKING:
     from array import array
+
+_Key = TypeVar("_Key")
+_Made = TypeVar("_Made")
 
 MAX_POLICIES = 20_000
 """Tenants whose policies are kept; a name that any sender can make up must not cost memory for ever."""
@@ -57,7 +62,7 @@ class TenantPolicy(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """What was made for one state of log and overrides; only the last three ever change, and only grow."""
+    """What was made for one state of log and overrides; only the last three change, and grow while it is in force."""
 
     partitions: int
     overrides: Mapping[str, LimitSettings]
@@ -107,16 +112,26 @@ class Policies:
         policy = table.made.get(tenant)
         return policy if policy is not None else self._make(table, tenant)
 
-    def replace(self, overrides: Mapping[str, LimitSettings]) -> None:
-        """Other limits from the next request on, at one moment; requests under way keep what they began with."""
+    def replace(self, overrides: Mapping[str, LimitSettings], pause: Callable[[], None] = give_way) -> None:
+        """Other limits from the next request on, at one moment; requests under way keep what they began with.
+
+        For a thread: `pause` lets the event loop go on, again and again.
+        """
+        table = self._table
         # Those still in use stay: a router may have learned things that are worth keeping.
-        used = {self._defaults, *overrides.values()}
+        routers: dict[LimitSettings, Router] = {}
+        rules: dict[tuple[RelabelRule, ...], RelabelRules] = {}
+        for limits in chain([self._defaults], in_turns(overrides.values(), pause)):
+            if (router := table.routers.get(limits)) is not None:
+                routers[limits] = router
+            if limits.relabel and (made := table.rules.get(limits.relabel)) is not None:
+                rules[limits.relabel] = made
         with self._swap:
-            table = self._table
-            routers = {limits: router for limits, router in list(table.routers.items()) if limits in used}
-            kept = {limits.relabel for limits in used}
-            rules = {relabel: made for relabel, made in list(table.rules.items()) if relabel in kept}
-            self._table = _Table(table.partitions, overrides, {}, routers, rules)
+            last = self._table
+            fits = last.partitions == table.partitions
+            self._table = _Table(last.partitions, overrides, {}, routers if fits else {}, rules)
+        _let_go(last.made, pause)
+        _let_go(last.routers, pause)
 
     def _make(self, table: _Table, tenant: str) -> TenantPolicy:
         limits = table.overrides.get(tenant, self._defaults)
@@ -162,3 +177,9 @@ class Policies:
         if rules is None:
             rules = table.rules[relabel] = RelabelRules(relabel, self._memos)
         return rules
+
+
+def _let_go(made: dict[_Key, _Made], pause: Callable[[], None]) -> None:
+    """As many objects, ended at once, would hold up everybody. Who still looks something up there makes it anew."""
+    for key in in_turns(list(made), pause):
+        made.pop(key, None)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from forebay.overrides_apart import ReadApartFailed, load_apart
+from forebay.overrides_apart import ReadApartFailed, load_apart, pieces
 from forebay.overrides_file import load_overrides, parse_overrides
 from forebay.strict_yaml import SettingsError
 from forebay.units import Duration
 from gateway.limits import LimitSettings
 from gateway.policy import Policies
 from gateway.settings import HaSettings
+from gateway.turns import AT_A_TIME
 
 DEFAULTS = LimitSettings(max_label_pairs=100, samples_per_second=1000)
 
@@ -85,6 +86,17 @@ def test_read_apart_it_says_the_same(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"team-a\.max_age") as caught:
         load_apart(file, DEFAULTS)
     assert "raise limits.max_age" in caught.value.hint
+
+
+def test_what_was_read_apart_is_handed_over_in_small_pieces() -> None:
+    """So that the event loop has its turn after each; one by one they would cost more than they are."""
+    shared, own = [LimitSettings(shard_size=1)] * 450, [LimitSettings(shard_size=2 + n) for n in range(1000)]
+    overrides = {f"t{n}": limits for n, limits in enumerate(shared + own)}
+    handed = list(pieces(overrides))
+    sizes = [sum(len(tenants) for _, tenants in piece) for piece in handed]
+    assert max(sizes) == AT_A_TIME
+    assert len(sizes) == -(-len(overrides) // AT_A_TIME)
+    assert {tenant: limits for piece in handed for limits, tenants in piece for tenant in tenants} == overrides
 
 
 def test_a_reading_process_that_fails_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
