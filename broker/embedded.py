@@ -18,6 +18,7 @@ from broker.embedded_retention import Retention
 from broker.embedded_store import EmbeddedStore
 from broker.flock import FileLock
 from broker.log import Appended, LogFull, LogUnavailable, NewRecord
+from broker.record import LABEL_WINDOW
 from broker.settings import EmbeddedSettings
 from forebay.clock import Clock
 from forebay.errors import Fatal, ForebayError, InvalidData, Retryable
@@ -40,11 +41,17 @@ class EmbeddedWriter:
     """
 
     def __init__(
-        self, settings: EmbeddedSettings, directory: Path, clock: Clock, *, sweep_seconds: float = 1.0
+        self,
+        settings: EmbeddedSettings,
+        directory: Path,
+        clock: Clock,
+        *,
+        label_window: int = LABEL_WINDOW,
+        sweep_seconds: float = 1.0,
     ) -> None:
         """Blocks while it opens. Raises Fatal, LogCorrupt, LogUnavailable.
 
-        `sweep_seconds`: how often retention looks for work.
+        `label_window` is that of the broker's settings, ms; `sweep_seconds`: how often retention looks for work.
         """
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -68,7 +75,7 @@ class EmbeddedWriter:
             raise
         self._settings = settings
         self._clock = clock
-        self._retention = Retention(self._store, Commits(directory / embedded_file.COMMITS), settings)
+        self._retention = Retention(self._store, Commits(directory / embedded_file.COMMITS), settings, label_window)
         self._sweep_seconds = sweep_seconds
         self._next_sweep = clock.monotonic()
         self._next_probe = 0.0

@@ -13,6 +13,7 @@ import cramjam
 import msgspec
 
 from broker.log import Headers, NewRecord, Record
+from broker.record import new_headers
 
 COLUMNS = "offset, append_time, key, headers, codec, value_crc, row_crc, value"
 
@@ -24,6 +25,9 @@ _FIELDS = struct.Struct("<IQqBII")
 _SMALL = 64  # bytes, below which compression cannot win
 _encode_headers = msgspec.msgpack.Encoder().encode
 _decode_headers = msgspec.msgpack.Decoder(Headers).decode
+
+_TEACHING = _encode_headers(new_headers(version=2))[1:]
+"""The version's pair, without the number of pairs before it."""
 
 Row = tuple[Any, ...]
 """As in `COLUMNS`. What comes from a damaged file may be of any type."""
@@ -52,6 +56,11 @@ def has_sound_fields(partition: int, row: Row) -> bool:
         return bool(_row_crc(partition, offset, append_time, key, headers, codec, value_crc) == row_crc)
     except struct.error:
         return False  # a number is none, or out of its range
+
+
+def may_teach(headers: object) -> bool:
+    """Whether headers as they are stored are those of version 2, whose labels later records may rely on."""
+    return type(headers) is bytes and _TEACHING in headers
 
 
 def value_bytes(row: Row) -> int:

@@ -20,9 +20,10 @@ _INSERT = f"INSERT INTO records_{{}} ({embedded_row.COLUMNS}) VALUES (?, ?, ?, ?
 _NEWEST = f"SELECT {embedded_row.COLUMNS} FROM records_{{}} ORDER BY offset DESC LIMIT 2"  # noqa: S608 - constants
 _OLDEST = "SELECT offset, append_time FROM records_{} ORDER BY offset LIMIT 1"
 _OLD = (
-    "SELECT offset, append_time, length(value) FROM records_{} WHERE offset < ? AND append_time < ? "
+    "SELECT offset, append_time, length(value), headers FROM records_{} WHERE offset < ? AND append_time < ? "
     "ORDER BY offset LIMIT ?"
 )
+_TIME = "SELECT append_time FROM records_{} WHERE offset >= ? ORDER BY offset LIMIT 1"
 
 
 class Oldest(NamedTuple):
@@ -110,17 +111,31 @@ class EmbeddedStore:
             raise self._failed(error, "retention") from error
         return Oldest(*row) if row else None
 
-    def drop(self, partition: int, below: int, before: int, max_bytes: int) -> None:
-        """Removes the oldest records with an offset `below` and an append time `before`, about `max_bytes` of them."""
+    def time_at(self, partition: int, offset: int) -> int | None:
+        """Append time of the first record from `offset` on; None where there is none."""
+        try:
+            row = self._open().execute(_TIME.format(partition), (offset,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._failed(error, "retention") from error
+        return int(row[0]) if row else None
+
+    def drop(self, partition: int, below: int, before: int, *, teaching_before: int, max_bytes: int) -> bool:
+        """Removes the oldest records with an offset `below` and an append time `before`, about `max_bytes` of them.
+
+        Stops at one that may teach labels and was not appended before `teaching_before`. False where it removed none.
+        """
         try:
             db = self._open()
             last, floor, size = None, 0, 0
-            for offset, append_time, length in db.execute(_OLD.format(partition), (below, before, _DROP_RECORDS)):
+            for row in db.execute(_OLD.format(partition), (below, before, _DROP_RECORDS)):
+                offset, append_time, length, headers = row
+                if append_time >= teaching_before and embedded_row.may_teach(headers):
+                    break
                 last, floor, size = offset, append_time, size + length
                 if size >= max_bytes:
                     break
             if last is None:
-                return
+                return False
             db.execute("BEGIN IMMEDIATE")
             db.execute(f"DELETE FROM records_{partition} WHERE offset <= ?", (last,))  # noqa: S608 - a number
             db.execute(
@@ -132,6 +147,7 @@ class EmbeddedStore:
         except sqlite3.Error as error:
             raise self._failed(error, "retention") from error
         self._unchecked_bytes += size // 16  # the pages of a removed value are not written; its leaves are
+        return True
 
     def give_back(self) -> bool:
         """Returns a step's worth of free pages to the file system while more than half are free; False when done."""

@@ -18,7 +18,7 @@ def open_writer(settings: BrokerSettings, directory: Path, clock: Clock) -> LogW
         from broker.kafka_writer import KafkaWriter  # noqa: PLC0415 - an embedded log starts without Kafka's client
 
         return KafkaWriter(settings.kafka)
-    return EmbeddedWriter(settings.embedded, directory, clock)
+    return EmbeddedWriter(settings.embedded, directory, clock, label_window=int(settings.label_window))
 
 
 def open_reader(settings: BrokerSettings, directory: Path) -> LogReader:

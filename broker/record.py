@@ -6,8 +6,10 @@ from typing import NamedTuple
 from broker.log import Headers, Record
 from forebay.errors import Fatal, InvalidData
 
-VERSION = 1
+VERSION = 2
 """The newest that can be read here."""
+LABEL_WINDOW = 450_000
+"""ms; what `broker.label_window` is by default."""
 VERSION_HEADER = "forebay-version"
 REPLICA_HEADER = "forebay-replica"
 """Names the HA replica that sent the record; only where the tenant has HA deduplication on."""
@@ -45,6 +47,8 @@ def version_of(record: Record) -> int:
     """
     if record.headers == _USUAL:
         return 1
+    if record.headers == _USUAL_V2:
+        return 2
     versions = [value for name, value in record.headers if name == VERSION_HEADER]
     at = f"partition={record.partition} offset={record.offset}"
     if len(versions) != 1:
@@ -58,6 +62,14 @@ def version_of(record: Record) -> int:
             hint="upgrade consumers before gateways",
         )
     return int(versions[0])
+
+
+def is_version_2(record: Record) -> bool:
+    """Also False where the headers name no version."""
+    try:
+        return version_of(record) == 2
+    except InvalidData:
+        return False
 
 
 def tenant_of(record: Record) -> str:
@@ -96,6 +108,7 @@ def without_replica(headers: Headers) -> Headers:
 _REPLICA_HEADERS = (CLUSTER_HEADER, REPLICA_HEADER)
 _USUAL = new_headers()
 """What nearly every record has: known at one look."""
+_USUAL_V2 = new_headers(version=2)
 
 
 def _text(value: bytes, record: Record) -> str:

@@ -11,6 +11,9 @@ import msgspec
 
 MANIFEST_VERSION = 1
 
+LABEL_WINDOW = 450_000
+"""ms; what `broker.label_window` is by default."""
+
 EndedBy = Literal["mark", "bytes", "gap", "idle", "shutdown", "replay"]
 """`gap`: the record behind the end was lost before it was read; the next manifest's `gap` says up to where."""
 
@@ -39,6 +42,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_windows: int
     ha: HaRecipe | msgspec.UnsetType = msgspec.UNSET
     """Absent where HA pairs are not deduplicated, so that such recipes keep the digests they always had."""
+    label_window: int | msgspec.UnsetType = msgspec.UNSET
+    """How far back records of version 2 may rely on labels; absent where it is LABEL_WINDOW, as above."""
+
+    @property
+    def looks_back(self) -> int:
+        """How long before a segment's first record labels count: the second window is for clocks that go back."""
+        return 2 * (self.label_window or LABEL_WINDOW)
 
     def digest(self) -> str:
         """SHA-256 over the canonical JSON, lower-case hex."""

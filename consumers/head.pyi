@@ -65,7 +65,7 @@ class Head:
     def teach(self, value: Buffer, offset: int) -> None:
         """Learns the labels of a version 2 record and nothing else; of two offsets the higher counts, in any order.
 
-        Raises as `append`, but for LabelsUnknown.
+        Raises InvalidData and MemoryError as `append`.
         """
     def expand(self, value: Buffer, offset: int) -> bytes:
         """A version 2 record's value as version 1 has it, labels in every series; the record teaches as with `teach`.

@@ -152,7 +152,7 @@ cdef class Head:
                     status = record_parse_v2(&record, data, view.len, &self._store.key)
                 else:
                     status = record_parse(&record, data, view.len, &self._store.key)
-                if status == RECORD_OK and record.label_window > self._label_window:
+                if status == RECORD_OK and fate != TEACH and record.label_window > self._label_window:
                     status = RECORD_WINDOW_TOO_LONG
                 if status == RECORD_OK:
                     PyThread_acquire_lock(self._lock, WAIT_LOCK)

@@ -26,6 +26,16 @@ class ConsumerMetrics:
             "Records that could not be decoded and were set aside.",
             registry=registry,
         )
+        self.unresolved = Counter(
+            "forebay_consumer_unresolved_records",
+            "Records set aside since they name a series by a hash that resolves to no labels: to be alarmed at.",
+            registry=registry,
+        )
+        self.lookback_records = Counter(
+            "forebay_consumer_lookback_records",
+            "Records before an open segment that were read for their labels alone.",
+            registry=registry,
+        )
         self.unsupported = Counter(
             "forebay_consumer_unsupported_records",
             "Records of a newer version; the first one stops the process.",
@@ -133,7 +143,7 @@ class ConsumerMetrics:
         for ended_by in ENDED_BY:
             self.segments.labels(ended_by)
 
-    def count_manifest(self, manifest: Manifest, *, failovers: int, ours: bool) -> None:
+    def count_manifest(self, manifest: Manifest, *, failovers: int, unresolved: int, ours: bool) -> None:
         """Adds what a segment became; of an adopted one only that it was, since another counted it."""
         if not ours:
             self.adopted.inc()
@@ -144,6 +154,7 @@ class ConsumerMetrics:
         if manifest.gap:
             self.lost_offsets.inc(manifest.gap[1] - manifest.gap[0])
         self.failovers.inc(failovers)
+        self.unresolved.inc(unresolved)
         for ledger in manifest.ledger.values():
             self._count_ledger(ledger)
 

@@ -3,11 +3,16 @@
 from collections.abc import Callable
 
 from broker.log import Record
-from bucket.manifest import EndedBy, Followed, Manifest
+from broker.record import is_version_2
+from bucket.manifest import LABEL_WINDOW, EndedBy, Followed, Manifest
+from consumers.head import Head
+from consumers.lookback import Lookback
 from consumers.retry import Backoff
 from consumers.sealing import Sealing
 from consumers.segment import Segment
 from consumers.status import HeldRejections, PartitionStatus
+
+BEFORE_TIME = -(1 << 62)
 
 
 class Partition:
@@ -23,7 +28,10 @@ class Partition:
         open_segment: Callable[[int, int, tuple[Followed, ...]], Segment],
         seal: Callable[[Segment], Sealing],
         backoff: Backoff,
+        *,
+        looks_back: int = 2 * LABEL_WINDOW,
     ) -> None:
+        """`looks_back` is the recipe's."""
         self.number = number
         self.position = 0
         """The offset of the next record to take."""
@@ -49,6 +57,13 @@ class Partition:
         """Append time of the last record that was taken, here or into the newest manifest."""
         self.open: Segment | None = None
         self.sealing: Sealing | None = None
+        self.wanted_time: int | None = None
+        """The time whose offset the log must tell before the next record can be taken: `look_back`."""
+        self._learn_until: int | None = None
+        """Records before this offset are read for their labels alone, because those behind it rely on them."""
+        self._lookback = Lookback(looks_back)
+        self._heirs = dict[str, Head]()
+        """What the next segment begins with: the labels that it may rely on."""
         self._followed: tuple[Followed, ...] = ()
         self._open_segment = open_segment
         self._seal = seal
@@ -67,7 +82,13 @@ class Partition:
 
     @property
     def memory_bytes(self) -> int:
-        return sum(segment.memory_bytes for segment in self.segments)
+        known = sum(head.memory_bytes for head in self._heirs.values())
+        return known + sum(segment.memory_bytes for segment in self.segments)
+
+    @property
+    def learning(self) -> bool:
+        """Whether records from before the open segment are read for their labels, or are about to be."""
+        return self._learn_until is not None or self.wanted_time is not None
 
     def status(self) -> PartitionStatus:
         """May be called from any thread."""
@@ -111,6 +132,7 @@ class Partition:
         self.goal = self.end_offset = end_offset
         self.position = last.end if last else 0
         self._followed = last.followed_after if last else ()
+        self._forget_labels()
         self.located = True
         self.failing = ""
 
@@ -128,11 +150,46 @@ class Partition:
             segment = None
         if segment is None:
             segment = self.open = self._open_segment(self.number, self.position, self._followed)
+            segment.inherit(self._heirs)
+            self._heirs = {}
+        if not segment.records:
+            segment.labels_from = self._lookback.start(record.offset, record.append_time)
+        if segment.labels_from is None and is_version_2(record):
+            first = segment.first_append_time if segment.records else record.append_time
+            self.wanted_time = first - self._lookback.distance
+            return False
         ended = segment.append(record)
+        self._lookback.saw(record.offset, record.append_time)
         self.position = record.offset + 1
         self.taken_time = record.append_time
         if ended:
             self.end(ended)
+        return True
+
+    def look_back(self, offset: int) -> None:
+        """`offset` is the first that was appended at `wanted_time` or later, as the log says.
+
+        Where labels from there on are not known, reading goes on there; `adrift` says so already.
+        """
+        segment, wanted = self.open, self.wanted_time
+        if segment is None or wanted is None:
+            raise ValueError(f"nothing was asked for: partition={self.number}")
+        self.wanted_time = None
+        offset = min(offset, segment.first_offset if segment.records else self.position)  # those may be gone by now
+        segment.labels_from = offset
+        if not self._lookback.told(offset, wanted):
+            self._learn_until, self.position = self.position, offset
+
+    def learn(self, record: Record) -> bool:
+        """Takes a record for its labels alone; False where it is one to take. Raises UnsupportedRecord."""
+        if self._learn_until is None or self.open is None:
+            return False
+        if record.offset >= self._learn_until:
+            self.position, self._learn_until = self._learn_until, None
+            return False
+        self.open.teach(record)
+        self._lookback.saw(record.offset, record.append_time)
+        self.position = record.offset + 1
         return True
 
     def end(self, ended_by: EndedBy) -> bool:
@@ -141,6 +198,7 @@ class Partition:
             raise ValueError(f"no segment is open: partition={self.number}")
         self.open.ended_by = ended_by
         self._followed = self.open.followed_after
+        self._heirs = self.open.heirs(self._lookback.trim(self.open.last_append_time))
         self._seal_next()
         return self.open is None
 
@@ -157,6 +215,7 @@ class Partition:
             self.open = None
             self.position = standing.end
             self._followed = standing.followed_after
+            self._forget_labels()
             self.adrift = True
         self.last = standing
         self.sealing = None
@@ -165,9 +224,16 @@ class Partition:
     def discard(self) -> Sealing | None:
         """Keeps nothing; returns what is still on its way, abandoned."""
         sealing, self.sealing, self.open = self.sealing, None, None
+        self._heirs = {}
         if sealing is not None:
             sealing.abandon()
         return sealing
+
+    def _forget_labels(self) -> None:
+        """Of what lies before `position` nothing is known, but where there is nothing."""
+        self._heirs = {}
+        self._learn_until = self.wanted_time = None
+        self._lookback.restart(self.position, None if self.position else BEFORE_TIME)
 
     def _seal_next(self) -> None:
         if self.waiting and self.sealing is None and self.open is not None:

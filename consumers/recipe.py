@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET
 
-from bucket.manifest import HaRecipe, Recipe
+from bucket.manifest import LABEL_WINDOW, HaRecipe, Recipe
 from consumers.settings import WINDOW, BoundSettings, SegmentSettings
 from forebay.errors import Fatal
 
@@ -18,6 +18,8 @@ def make_recipe(
     external_labels: Mapping[str, str],
     tenant_label: str,
     ha: HaRecipe | None = None,
+    *,
+    label_window: int = LABEL_WINDOW,
 ) -> Recipe:
     """`ha` is None where no HA pair is deduplicated.
 
@@ -39,4 +41,5 @@ def make_recipe(
         max_future=int(bounds.max_future),
         max_windows=bounds.max_windows,
         ha=UNSET if ha is None else ha,
+        label_window=UNSET if label_window == LABEL_WINDOW else label_window,
     )

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 from broker.log import LogReader, Record
-from bucket.manifest import Followed, Manifest, Recipe
+from broker.record import is_version_2
+from bucket.manifest import EndedBy, Followed, Manifest, Recipe
 from consumers.recipe import BUILDER_VERSION
 from consumers.retry import Abandoned
 from consumers.segment import Segment, open_segment
@@ -72,7 +73,8 @@ class ReplayLog:
         for record in self._records(manifest.partition, _first(manifest)):
             if record.offset >= manifest.end:
                 break
-            segment.append(record)
+            self._take(segment, record, manifest.recipe)
+        self._check_labels(segment, len(manifest.quarantined))
         segment.ended_by = manifest.ended_by
         return segment
 
@@ -94,7 +96,7 @@ class ReplayLog:
             if segment.ended_by is None and until is not None and record.offset >= until:
                 segment.ended_by = "replay"
             if segment.ended_by is None:
-                segment.ended_by = segment.append(record)
+                segment.ended_by = self._take(segment, record, recipe)
             if segment.ended_by is not None:
                 return segment
         if segment.records and segment.idle_after(now, self._grace):
@@ -109,6 +111,29 @@ class ReplayLog:
             )
         segment.ended_by = "replay"
         return segment
+
+    def _take(self, segment: Segment, record: Record, recipe: Recipe) -> EndedBy | None:
+        """As `Segment.append`, once the labels that the record may rely on are known."""
+        if segment.labels_from is None and is_version_2(record):
+            first, append_time = record.offset, record.append_time
+            if segment.records:
+                first, append_time = segment.first_offset, segment.first_append_time
+            start = self.reader.offset_for_time(segment.partition, append_time - recipe.looks_back)
+            for earlier in self._records(segment.partition, start, quietly=True):
+                if earlier.offset >= record.offset:
+                    break
+                segment.teach(earlier)
+            segment.labels_from = min(start, first)
+        return segment.append(record)
+
+    def _check_labels(self, segment: Segment, quarantined: int) -> None:
+        """Raises CannotRebuild where more records stand alone now than when the segment was built."""
+        if segment.unresolved and len(segment.poison) > quarantined:
+            raise CannotRebuild(
+                f"labels that its records rely on are gone from the log: records={segment.unresolved} "
+                f"labels_from={segment.labels_from} log_start={self.reader.start_offset(segment.partition)}",
+                hint="restore what is missing from a copy of the bucket; raise the log's retention for the next time",
+            )
 
     def _check_there(self, log_id: str, partition: int, start: int, end: int) -> None:
         if log_id != self.reader.log_id:
@@ -125,12 +150,13 @@ class ReplayLog:
                 hint="restore what is missing from a copy of the bucket; raise the log's retention for the next time",
             )
 
-    def _records(self, partition: int, offset: int) -> Iterator[Record]:
-        """To the end of the log as it is when it is reached."""
+    def _records(self, partition: int, offset: int, *, quietly: bool = False) -> Iterator[Record]:
+        """To the end of the log as it is when it is reached; `quietly`, what is read is no progress."""
         while records := self.reader.read(partition, offset, _READ_BYTES):
             self.go_on()
             self.reader.confirm()
-            self._advance(partition, offset)
+            if not quietly:
+                self._advance(partition, offset)
             yield from records
             offset = records[-1].offset + 1
 

@@ -1,15 +1,17 @@
 """The open segment of one partition: a head per tenant, and what the manifest will say of it."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from broker.log import Record
-from broker.record import replica_of, tenant_of, version_of
+from broker.record import is_version_2, replica_of, tenant_of, version_of
 from bucket.manifest import EndedBy, Followed, Ledger, Recipe
 from consumers.annotations import Annotations
 from consumers.cutter import Cutter
+from consumers.errors import LabelsUnknown
 from consumers.following import Following
-from consumers.head import Bounds, Head
+from consumers.head import HOLDS_EXEMPLARS, Bounds, Head
 from forebay.errors import Fatal, InvalidData
 from wire.hashing import tenant_seed
 
@@ -53,6 +55,8 @@ class Segment:
         self.start = start
         self.heads: dict[str, Head] = {}
         self.poison: list[Poison] = []
+        self.unresolved = 0
+        """Those of them that name series by hashes which resolve to no labels."""
         self.records = 0
         self.memory_bytes = 0
         """Held by heads and poison records. O(1)."""
@@ -66,6 +70,48 @@ class Segment:
         self._cutter = cutter
         self._new_head = new_head
         self._annotations = annotations
+        self._known: dict[str, Head] = {}
+        """Heads that hold no record yet and know labels."""
+        self._labels_from: int | None = None
+
+    @property
+    def labels_from(self) -> int | None:
+        """L(A) of the rule on labels (docs/decisions/0021-labels-once.md).
+
+        None where it is not known: no record of version 2 may be taken then.
+        """
+        return self._labels_from
+
+    @labels_from.setter
+    def labels_from(self, offset: int | None) -> None:
+        self._labels_from = offset
+        for head in (*self.heads.values(), *self._known.values()):
+            head.forget(offset or 0)
+
+    def inherit(self, heirs: dict[str, Head]) -> None:
+        """Knows the labels of the segment before, as its `heirs` say; before any record."""
+        self._known = heirs
+        self.memory_bytes += sum(head.memory_bytes for head in heirs.values())
+
+    def heirs(self, since: int) -> dict[str, Head]:
+        """Copies of what was taught here at offset `since` or later, by tenant, for the next segment."""
+        heads = {**self._known, **self.heads}
+        heirs = {tenant: head.heir(since) for tenant, head in heads.items() if head.known}
+        return {tenant: head for tenant, head in heirs.items() if head.known}
+
+    def teach(self, record: Record) -> None:
+        """Learns the labels of a record that lies before those that are to be taken; any order, again and again.
+
+        Raises UnsupportedRecord.
+        """
+        if record.damaged or not is_version_2(record):
+            return
+        with contextlib.suppress(InvalidData):  # that one is quarantined where it belongs, and teaches nothing
+            tenant = tenant_of(record)
+            head = self._head(tenant)
+            held = self._held(tenant)
+            head.teach(record.value, record.offset)
+            self._keep_known(tenant, head, held)
 
     @property
     def gap(self) -> tuple[int, int] | None:
@@ -101,12 +147,13 @@ class Segment:
         """
         tenant = ""
         try:
-            version_of(record)
+            version = version_of(record)
             tenant = tenant_of(record)
             if not record.damaged:
-                self._append(tenant, record)
+                self._append(tenant, record, version)
             reason = record.damaged
         except InvalidData as error:
+            self.unresolved += isinstance(error, LabelsUnknown)
             reason = record.damaged or str(error)
         if reason:
             self.poison.append(Poison(record, tenant, reason))
@@ -119,22 +166,41 @@ class Segment:
         self.last_append_time = record.append_time
         return self._cutter.take(record.offset, record.append_time, len(record.key) + len(record.value))
 
-    def _append(self, tenant: str, record: Record) -> None:
-        head = self.heads.get(tenant)
-        held = 0 if head is None else head.memory_bytes
-        if head is None:
-            head = self._new_head(tenant)
+    def _append(self, tenant: str, record: Record, version: int) -> None:
+        head = self._head(tenant)
+        held = self._held(tenant)
         replica = replica_of(record)
-        if replica is None or self._following.takes(tenant, replica, record.append_time):
-            holds = head.append(record.value, record.append_time)
-            if holds and self._annotations is not None:
-                self._annotations.take(tenant, record.value, holds)
-            if replica is not None:
-                self._following.saw(tenant, replica, record.append_time)
-        else:
-            head.leave_out(record.value)
-        self.heads[tenant] = head  # InvalidData leaves no empty head behind
+        try:
+            if replica is None or self._following.takes(tenant, replica, record.append_time):
+                holds = head.append(record.value, record.append_time, version, record.offset)
+                if holds and self._annotations is not None:
+                    labelled = version == 1 or not holds & HOLDS_EXEMPLARS
+                    value = record.value if labelled else head.expand(record.value, record.offset)
+                    self._annotations.take(tenant, value, holds)
+                if replica is not None:
+                    self._following.saw(tenant, replica, record.append_time)
+            else:
+                head.leave_out(record.value, version, record.offset)
+        except InvalidData:
+            self._keep_known(tenant, head, held)  # what it taught; else it leaves no empty head behind
+            raise
+        self._known.pop(tenant, None)
+        self.heads[tenant] = head
         self.memory_bytes += head.memory_bytes - held
+
+    def _held(self, tenant: str) -> int:
+        """Bytes of its head that are in `memory_bytes`."""
+        head = self.heads.get(tenant) or self._known.get(tenant)
+        return head.memory_bytes if head else 0
+
+    def _head(self, tenant: str) -> Head:
+        return self.heads.get(tenant) or self._known.get(tenant) or self._new_head(tenant)
+
+    def _keep_known(self, tenant: str, head: Head, held: int) -> None:
+        if head.known:
+            if tenant not in self.heads:
+                self._known[tenant] = head
+            self.memory_bytes += head.memory_bytes - held
 
     def idle_after(self, now: int, grace: int) -> bool:
         """As `Cutter.idle_after`."""
@@ -175,7 +241,12 @@ def open_segment(
     bounds = Bounds(recipe.max_age, recipe.max_future, recipe.max_windows)
 
     def new_head(tenant: str) -> Head:
-        return Head(seed=tenant_seed(tenant.encode()), window_ms=recipe.window, bounds=bounds)
+        return Head(
+            seed=tenant_seed(tenant.encode()),
+            window_ms=recipe.window,
+            bounds=bounds,
+            label_window=recipe.looks_back // 2,
+        )
 
     return Segment(
         log_id,

@@ -153,7 +153,7 @@ class Consumer:
 
     def _new_partition(self, number: int) -> Partition:
         backoff = Backoff(self._settings.retry_min.seconds, self._settings.retry_max.seconds)
-        return Partition(number, self._open_segment, self._sealer.start, backoff)
+        return Partition(number, self._open_segment, self._sealer.start, backoff, looks_back=self._recipe.looks_back)
 
     def _open_segment(self, number: int, start: int, followed: tuple[Followed, ...]) -> Segment:
         if self._assignment is None:
@@ -217,6 +217,9 @@ class Consumer:
         if partition is None or partition.adrift:
             return False
         try:
+            if partition.learn(record):
+                self._metrics.lookback_records.inc()
+                return False
             taken = partition.take(record)
         except UnsupportedRecord:
             self._metrics.unsupported.inc()
@@ -233,14 +236,14 @@ class Consumer:
                 continue
             standing, ours = sealing.result.result()
             partition.settle(standing)
-            self._account(standing, sealing.segment.failovers, ours=ours)
+            self._account(standing, sealing.segment, ours=ours)
             try:
                 assignment.subscription.commit(partition.number, standing.end)
             except Retryable as error:  # advisory: the next segment's commit says it too
                 self._metrics.log_failures.inc()
                 self._logger.warning("offset is not committed", partition=partition.number, error=str(error))
 
-    def _account(self, standing: Manifest, failovers: int, *, ours: bool) -> None:
+    def _account(self, standing: Manifest, segment: Segment, *, ours: bool) -> None:
         fields = {
             "partition": standing.partition,
             "start": standing.start,
@@ -248,7 +251,13 @@ class Consumer:
             "ended_by": standing.ended_by,
             "blocks": len(standing.blocks),
         }
-        self._metrics.count_manifest(standing, failovers=failovers, ours=ours)
+        self._metrics.count_manifest(standing, failovers=segment.failovers, unresolved=segment.unresolved, ours=ours)
+        if segment.unresolved:
+            self._logger.error(
+                "records name series whose labels are not in the log: they are in the quarantine",
+                records=segment.unresolved,
+                **fields,
+            )
         if ours:
             self._logger.info("segment published", **fields)
         else:
@@ -262,6 +271,8 @@ class Consumer:
         for partition in partitions:
             if not partition.located and partition.retry_at <= self._clock.monotonic():
                 assignment.locate(partition)
+            if partition.wanted_time is not None:
+                self._look_back(subscription, partition, partition.wanted_time)
             if partition.located and partition.adrift:
                 subscription.seek(partition.number, partition.position)
                 partition.adrift = False
@@ -271,6 +282,19 @@ class Consumer:
             if pause != partition.paused:
                 (subscription.pause if pause else subscription.resume)(partition.number)
                 partition.paused = pause
+
+    def _look_back(self, subscription: Subscription, partition: Partition, wanted_time: int) -> None:
+        """Raises LogUnavailable: it is asked again then."""
+        offset = subscription.offset_for_time(partition.number, wanted_time)
+        resumed = partition.position
+        partition.look_back(offset)
+        if partition.position == resumed:
+            return
+        fields = {"partition": partition.number, "offset": offset, "until": resumed}
+        if 0 < offset == subscription.start_offset(partition.number):
+            self._logger.warning("log may not reach back to the labels that its records rely on", **fields)
+        else:
+            self._logger.info("reading labels from before the open segment", **fields)
 
     def _observe(self, assignment: Assignment) -> None:
         """Looks at the ends of the log: for the lag, and for segments that end where nothing more came."""
@@ -285,7 +309,7 @@ class Consumer:
             end_offset = ends[partition.number]
             partition.end_offset = end_offset
             segment = partition.open
-            if segment is None or partition.waiting or partition.adrift:
+            if segment is None or partition.waiting or partition.adrift or partition.learning:
                 continue
             at_end = assignment.subscription.position(partition.number) >= end_offset
             if at_end and segment.idle_after(now, self._grace):

@@ -69,7 +69,14 @@ def open_existing_bucket(settings: Settings, data_dir: Path) -> Bucket:
 def settings_recipe(settings: Settings) -> Recipe:
     """That of consumers with these settings."""
     ha = HaRecipe(int(settings.ha.failover_timeout), settings.ha.max_clusters) if settings.has_ha else None
-    return make_recipe(settings.segment, settings.bounds, settings.external_labels, settings.tenancy.label, ha)
+    return make_recipe(
+        settings.segment,
+        settings.bounds,
+        settings.external_labels,
+        settings.tenancy.label,
+        ha,
+        label_window=int(settings.broker.label_window),
+    )
 
 
 def open_log_reader(process: Process) -> LogReader:

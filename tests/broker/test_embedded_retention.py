@@ -6,6 +6,7 @@ import pytest
 
 from broker.embedded_commits import Commits
 from broker.log import LogFull, NewRecord
+from broker.record import LABEL_WINDOW, new_headers
 from broker.settings import EmbeddedSettings
 from forebay.units import Duration, Size
 from tests.broker.conftest import EmbeddedHarness
@@ -32,6 +33,32 @@ async def test_committed_records_go_by_age(harness: EmbeddedHarness) -> None:
     assert reader.read(0, 5, 1000)[0].offset == 300
     assert read_all(reader, 1)[0].offset == 100
     assert len(read_all(reader, 3)) == 301
+
+
+async def test_labels_stay_for_those_who_may_rely_on_them(harness: EmbeddedHarness) -> None:
+    """Committed or not, and whatever the log's size: only records of version 2, and only two windows of them."""
+    writer, reader = await harness.writer(SMALL), harness.reader()
+    commits = Commits(harness.directory / "commits")
+
+    async def append(version: int) -> None:
+        await writer.append([NewRecord(0, b"t", os.urandom(200_000), new_headers(version=version))])
+        harness.clock.now += LABEL_WINDOW
+
+    for version in (1, 2, 1, 2, 2, 2):
+        await append(version)
+    await append(1)
+    commits.write("group", 0, 6)  # at 6 windows: what version 2 said from 4 on is needed
+
+    async def fill() -> None:
+        for _ in range(20):
+            await wait_for(lambda: reader.start_offset(0) == 4 or not writer.is_full)
+            await append(1)
+
+    with pytest.raises(LogFull):  # nothing can go but what cannot be done without
+        await fill()
+    assert reader.start_offset(0) == 4
+    commits.write("group", 0, 8)
+    await wait_for(lambda: reader.start_offset(0) > 4)
 
 
 async def test_the_group_that_is_furthest_counts(harness: EmbeddedHarness) -> None:

@@ -1,7 +1,16 @@
 import pytest
 
 from broker.log import Headers, Record
-from broker.record import Replica, UnsupportedRecord, new_headers, replica_of, tenant_of, version_of, without_replica
+from broker.record import (
+    Replica,
+    UnsupportedRecord,
+    is_version_2,
+    new_headers,
+    replica_of,
+    tenant_of,
+    version_of,
+    without_replica,
+)
 from forebay.errors import Fatal, InvalidData
 
 
@@ -15,6 +24,12 @@ def test_new_headers_can_be_read_back() -> None:
     assert new_headers(Replica("eu1", "replica-é")) == (("forebay-version", b"1"), *named)
     assert version_of(record(new_headers())) == 1
     assert replica_of(record(new_headers())) is None
+    assert new_headers(version=2) == (("forebay-version", b"2"),)
+    for headers in (new_headers(version=2), new_headers(Replica("eu1", "a"), 2)):
+        assert version_of(record(headers)) == 2
+        assert is_version_2(record(headers))
+    assert not is_version_2(record(new_headers()))
+    assert not is_version_2(record())
     other = (("traceparent", b"x"), *new_headers(Replica("é", "a")))
     assert version_of(record(other)) == 1
     assert replica_of(record(other)) == Replica("é", "a")
@@ -22,7 +37,7 @@ def test_new_headers_can_be_read_back() -> None:
     assert without_replica(other) == (("traceparent", b"x"), *new_headers())
 
 
-@pytest.mark.parametrize("version", [b"2", b"17", b"999999999"])
+@pytest.mark.parametrize("version", [b"3", b"17", b"999999999"])
 def test_a_newer_version_stops_the_consumer(version: bytes) -> None:
     with pytest.raises(UnsupportedRecord, match=r"partition=1 offset=2 \(hint: upgrade consumers before gateways\)"):
         version_of(record((("forebay-version", version),)))

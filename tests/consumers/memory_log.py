@@ -24,8 +24,10 @@ class MemoryLog:
         *,
         tenant: bytes = b"tenant",
         replica: Replica | None = None,
+        version: int = 1,
     ) -> Record:
-        return self.put(Record(partition, self.end(partition), append_time, tenant, value, new_headers(replica)))
+        headers = new_headers(replica, version)
+        return self.put(Record(partition, self.end(partition), append_time, tenant, value, headers))
 
     def put(self, record: Record) -> Record:
         self.partitions[record.partition].append(record)

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from broker.log import Listener
 from bucket.bucket import Bucket
-from bucket.manifest import HaRecipe, Manifest
+from bucket.manifest import LABEL_WINDOW, HaRecipe, Manifest
 from bucket.manifests import ManifestStore
 from consumers.recipe import make_recipe
 from consumers.settings import BoundSettings, ConsumerSettings, SegmentSettings
@@ -45,6 +45,7 @@ class Rehearsal:
         )
         self.external_labels = {"cluster": "eu1"}
         self.ha: HaRecipe | None = None
+        self.label_window = LABEL_WINDOW
         self.registry = CollectorRegistry()
         self.logger = structlog.wrap_logger(structlog.ReturnLogger())
         self.consumer: Consumer
@@ -77,7 +78,9 @@ class Rehearsal:
         self.consumer = Consumer(
             subscribe,
             self.bucket,
-            recipe=make_recipe(self.segment, self.bounds, self.external_labels, "tenant_id", self.ha),
+            recipe=make_recipe(
+                self.segment, self.bounds, self.external_labels, "tenant_id", self.ha, label_window=self.label_window
+            ),
             segment=self.segment,
             settings=self.settings,
             directory=self.directory,

@@ -47,7 +47,9 @@ def replay(
     run = ReplayRun(
         reader,
         world.bucket,
-        recipe=make_recipe(world.segment, world.bounds, world.external_labels, "tenant_id", world.ha),
+        recipe=make_recipe(
+            world.segment, world.bounds, world.external_labels, "tenant_id", world.ha, label_window=world.label_window
+        ),
         segment=world.segment,
         threads=2,
         segment_bytes=1 << 20,

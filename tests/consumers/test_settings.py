@@ -3,6 +3,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from broker import record
+from broker.settings import BrokerSettings
+from bucket import manifest
 from bucket.manifest import HaRecipe
 from consumers.recipe import make_recipe
 from consumers.settings import SLACK, WINDOW, BoundSettings, ConsumerSettings, SegmentSettings
@@ -65,9 +68,19 @@ def test_every_setting_that_decides_bytes_changes_the_recipes_digest() -> None:
         make_recipe(segment, bounds, {}, "tenant_id", HaRecipe(1, 1)),
         make_recipe(segment, bounds, {}, "tenant_id", HaRecipe(2, 1)),
         make_recipe(segment, bounds, {}, "tenant_id", HaRecipe(1, 2)),
+        make_recipe(segment, bounds, {}, "tenant_id", label_window=1),
     ]
     assert len({recipe.digest() for recipe in recipes}) == len(recipes)
     assert make_recipe(SegmentSettings(grace=Duration(1)), bounds, {}, "tenant_id") == recipes[0]
+
+
+def test_the_label_window_has_one_default() -> None:
+    """Recipes leave it out where it is that one: their digests are older than it."""
+    assert int(BrokerSettings().label_window) == record.LABEL_WINDOW == manifest.LABEL_WINDOW
+    recipe = make_recipe(SegmentSettings(), BoundSettings(), {}, "tenant_id", label_window=manifest.LABEL_WINDOW)
+    assert b"label_window" not in msgspec.json.encode(recipe)
+    assert recipe.looks_back == 2 * manifest.LABEL_WINDOW
+    assert msgspec.structs.replace(recipe, label_window=5).looks_back == 10
 
 
 def test_an_external_label_may_not_hide_the_tenant() -> None:

@@ -183,7 +183,7 @@ def test_a_segment_of_poison_alone_has_a_manifest_and_no_block(world: Rehearsal)
 
 def test_a_newer_record_stops_the_consumer_and_stays_in_the_log(world: Rehearsal) -> None:
     fill(world.log, 1)
-    world.log.put(Record(0, 1, START, b"tenant", b"?", (("forebay-version", b"2"),)))
+    world.log.put(Record(0, 1, START, b"tenant", b"?", (("forebay-version", b"3"),)))
     with pytest.raises(UnsupportedRecord):
         world.run()
     assert world.chain() == []

@@ -352,7 +352,7 @@ def test_a_verdict_is_what_the_consumer_would_find() -> None:
     for bad in (
         Record(0, 1, 5, b"t", GARBAGE, new_headers()),
         Record(0, 1, 5, b"", SOUND, new_headers()),
-        Record(0, 1, 5, b"t", SOUND, (("forebay-version", b"2"),)),
+        Record(0, 1, 5, b"t", SOUND, (("forebay-version", b"3"),)),
         Record(0, 1, 5, b"t", b"", new_headers(), "page is damaged"),
     ):
         verdict = judge(bad, recipe, NOW)
