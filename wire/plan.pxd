@@ -150,6 +150,7 @@ cdef inline void plan_drop(Plan* plan, size_t number) noexcept nogil:
 
 cdef inline void plan_remove_dropped(Plan* plan) noexcept nogil:
     cdef size_t entries = 0
+    cdef size_t keys = 0
     cdef size_t cuts = 0
     cdef size_t cut = 0
     cdef Entry entry
@@ -160,6 +161,7 @@ cdef inline void plan_remove_dropped(Plan* plan) noexcept nogil:
             plan.entries[entries] = entry
             if i < plan.key_count:
                 plan.keys[entries] = plan.keys[i]
+                keys += 1
             entries += 1
         if entry.place & IS_CUT:
             if entry.size:
@@ -167,6 +169,7 @@ cdef inline void plan_remove_dropped(Plan* plan) noexcept nogil:
                 cuts += 1
             cut += 1
     plan.count = entries
+    plan.key_count = keys
     plan.cut_count = cuts
 
 cdef inline uint64_t entry_bytes(uint64_t size) noexcept nogil:
