@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 
 from broker.log import LogFull, LogWriter
 from forebay.errors import Retryable
@@ -15,6 +16,10 @@ _LARGE = 10
 """Large bodies take longer, and may wait so much longer for a thread."""
 _HELD = 512
 """Refusals at a time that are made to wait: about 64 MiB of bodies that nobody reads."""
+_SOME_HELD = 16
+"""Of one tenant: with each so many more, the next waits a `limited_wait` longer."""
+_LONGEST_HOLD = 8
+"""Times `limited_wait`."""
 _RETRY_SECONDS = (1, 5)
 """Senders that were refused at once must not come back at once."""
 
@@ -32,6 +37,7 @@ class Gate:
         self._full_at = 0
         self._limited_wait = settings.limited_wait.seconds
         self._held = 0
+        self._held_of = Counter[str]()
         self._metrics = metrics
         metrics.places.set_function(lambda: places.count)
         metrics.waiting.set_function(lambda: self._on_loop.waiting + self._on_threads.waiting)
@@ -56,17 +62,24 @@ class Gate:
     def _turns(self, size: int) -> Admission:
         return self._on_threads if self.beside_loop(size) else self._on_loop
 
-    async def hold(self) -> None:
+    async def hold(self, tenant: str) -> None:
         """Before a 429 is answered: a sender that waits for its answers can ask no more often than so.
 
-        Only so many are held at a time, since each may hold what the server has read of its body.
+        One that comes over many connections at a time, and so does not heed what it is told, waits the longer. Only so
+        many are held at a time, since each may hold what the server has read of its body.
         """
-        if self._held < _HELD:
-            self._held += 1
-            try:
-                await asyncio.sleep(self._limited_wait)
-            finally:
-                self._held -= 1
+        if self._held >= _HELD:
+            return
+        times = min(_LONGEST_HOLD, 1 + self._held_of[tenant] // _SOME_HELD)
+        self._held += 1
+        self._held_of[tenant] += 1
+        try:
+            await asyncio.sleep(times * self._limited_wait)
+        finally:
+            self._held -= 1
+            self._held_of[tenant] -= 1
+            if not self._held_of[tenant]:
+                del self._held_of[tenant]
 
     def refused(self, error: Retryable) -> dict[str, str]:
         """Counts it; the headers of its answer."""

@@ -64,7 +64,7 @@ class Handler(ABC):
         self._metrics.requests[response.status].inc()
         self._metrics.request_seconds.observe(self._clock.monotonic() - started)
         if response.status == HTTPTooManyRequests.status_code:
-            await self._gate.hold()
+            await self._gate.hold(reservation.tenant)
         return response
 
     @abstractmethod

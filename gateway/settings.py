@@ -90,7 +90,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who would wait longer is refused at once while there is overload, which no waiting cures: once requests have
     been waiting for burst_wait without a break and have hardly become fewer, until there is room for all again."""
     limited_wait: Duration = Duration.parse("250ms")
-    """How long a sender beyond its samples per second waits for its 429, so that it asks no more often."""
+    """How long a sender beyond its samples per second waits for its 429, so that it asks no more often; up to eight
+    times as long where many of its tenant wait."""
     relabel_memory: Size = Size.parse("64MiB")
     """For what the regexes of relabel rules said about values, so that they are not asked again."""
 

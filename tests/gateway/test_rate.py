@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from gateway.settings import GatewaySettings
 from tests.gateway.conftest import Gateway, MakeGateway
 from tests.gateway.fake_log import FakeLog
 from tests.gateway.requests import good
+from tests.gateway.simulated_loop import SimulatedLoop, simulate
 
 TEN = LimitSettings(samples_per_second=10, samples_burst=100)
 
@@ -174,7 +176,7 @@ async def test_who_is_beyond_its_rate_waits_for_its_answer(make_gateway: MakeGat
     assert gateway.in_flight.bytes == 0
 
 
-async def test_only_so_many_are_made_to_wait(log: FakeLog) -> None:
+def gate_holding(log: FakeLog, limited_wait: str) -> Gate:
     metrics = GatewayMetrics(
         CollectorRegistry(),
         log_id="log",
@@ -184,9 +186,37 @@ async def test_only_so_many_are_made_to_wait(log: FakeLog) -> None:
         backlog_bytes=lambda: 0,
         partitions=lambda: 4,
     )
-    gate = Gate(GatewaySettings(limited_wait=Duration.parse("200ms")), log, metrics)
-    held = [asyncio.create_task(gate.hold()) for _ in range(600)]
+    return Gate(GatewaySettings(limited_wait=Duration.parse(limited_wait)), log, metrics)
+
+
+async def test_only_so_many_are_made_to_wait(log: FakeLog) -> None:
+    gate = gate_holding(log, "20ms")
+    held = [asyncio.create_task(gate.hold("a")) for _ in range(600)]
     for _ in range(3):
         await asyncio.sleep(0)
     assert sum(task.done() for task in held) == 600 - 512
     await asyncio.gather(*held)
+
+
+def test_who_asks_over_many_connections_at_a_time_waits_the_longer() -> None:
+    loop = SimulatedLoop()
+
+    async def hold_many() -> tuple[list[float], float, float]:
+        gate = gate_holding(FakeLog(), "250ms")
+
+        async def held(tenant: str) -> float:
+            began = loop.time()
+            await gate.hold(tenant)
+            return loop.time() - began
+
+        crowd = [asyncio.create_task(held("many")) for _ in range(300)]
+        await asyncio.sleep(0.1)
+        other = await held("few")
+        return await asyncio.gather(*crowd), other, await held("many")
+
+    crowd, other, afterwards = simulate(hold_many(), loop)
+    assert crowd == sorted(crowd)
+    times = Counter(round(each / 0.25) for each in crowd)
+    assert times == {1: 16, 2: 16, 3: 16, 4: 16, 5: 16, 6: 16, 7: 16, 8: 300 - 7 * 16}
+    assert other == pytest.approx(0.25)
+    assert afterwards == pytest.approx(0.25)
