@@ -181,7 +181,10 @@ cdef class Head:
         if status == RECORD_NO_MEMORY:
             raise MemoryError
         if status == RECORD_UNKNOWN_LABELS:
-            raise LabelsUnknown(f"series hash resolves to no labels: hash={record.at[:HASH_SIZE].hex()}")
+            raise LabelsUnknown(
+                f"series hash resolves to no labels: hash={record.at[:HASH_SIZE].hex()}",
+                hint="forebay quarantine replay looks for them further back in the log",
+            )
         if status == RECORD_WINDOW_TOO_LONG:
             raise UnsupportedRecord(
                 f"record relies on labels from further back than is looked: label_window_ms={record.label_window} "

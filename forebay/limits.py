@@ -72,7 +72,15 @@ def _over_log(flags: Flags, settings: Settings, overrides: Overrides) -> _Found:
         meter = LimitsMeter(sys.stderr, SystemClock(), within(spans))
         parts.callback(meter.clear)
         window = int(settings.gateway.active_series_window)
-        report = try_on_log(reader, spans, settings.limits, overrides, advance=meter.advance, active_window_ms=window)
+        report = try_on_log(
+            reader,
+            spans,
+            settings.limits,
+            overrides,
+            advance=meter.advance,
+            active_window_ms=window,
+            looks_back=2 * int(settings.broker.label_window),
+        )
     unjudged = {name for limits in (settings.limits, *overrides.values()) for name in not_judged(limits)}
     why = "not judged, since a record of the log is not a whole request"
     return _Found(report, [f"{why}: {', '.join(sorted(unjudged))}"] if unjudged else [])

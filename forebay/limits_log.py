@@ -12,8 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from broker.log import LogReader, Record
-from broker.record import tenant_of, version_of
+from broker.record import is_version_2, tenant_of
+from bucket.manifest import LABEL_WINDOW
 from consumers.replay_range import BadSelection, Bound, Offset, Span, offset_for_time
+from consumers.written_out import WrittenOut
 from forebay.errors import InvalidData
 from gateway.limits import LimitSettings
 from gateway.policy import Policies
@@ -68,8 +70,11 @@ def try_on_log(
     *,
     advance: Callable[[int], None],
     active_window_ms: int,
+    looks_back: int = 2 * LABEL_WINDOW,
 ) -> TrialReport:
     """Reads the spans once; `advance` is told of every stretch of offsets that was read.
+
+    For records of version 2, labels from `looks_back` before each span are learned first.
 
     Raises LogUnavailable, LogCorrupt, and UnsupportedRecord of a newer gateway.
     """
@@ -78,12 +83,16 @@ def try_on_log(
     )
     trial: Trial | None = None
     damaged = 0
+    written = WrittenOut(looks_back)
+    begun: set[int] = set()
     for record in heapq.merge(*(_records(log, span, advance) for span in spans), key=lambda each: each.append_time):
         trial = trial or Trial(policies, log.partitions, record.append_time, active_window_ms=active_window_ms)
-        tenant = _tenant(record)
-        if tenant:
-            trial.judge(tenant, record.value, record.append_time)
-        else:
+        if record.partition not in begun and is_version_2(record):
+            begun.add(record.partition)
+            written.look_back(log, record)
+        try:
+            trial.judge(tenant_of(record), _value(record, written), record.append_time)
+        except InvalidData:
             damaged += 1
     trial = trial or Trial(policies, log.partitions, 0)
     report = trial.report()
@@ -100,13 +109,11 @@ def not_judged(limits: LimitSettings) -> list[str]:
     return [name for name in PER_REQUEST if getattr(limits, name, 0)]
 
 
-def _tenant(record: Record) -> str:
-    """Empty where the record cannot be decoded."""
-    try:
-        version_of(record)
-        return "" if record.damaged else tenant_of(record)
-    except InvalidData:
-        return ""
+def _value(record: Record, written: WrittenOut) -> bytes:
+    """As version 1 has it. Raises InvalidData where the record cannot be decoded."""
+    if record.damaged:
+        raise InvalidData(record.damaged)
+    return written.value(record)
 
 
 def _offset(log: LogReader, partition: int, bound: Bound) -> int:

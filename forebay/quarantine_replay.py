@@ -1,6 +1,7 @@
 """`forebay quarantine replay`: appends to the log again what this version can decode.
 
-For each record: decode -> append to its own partition -> acknowledged -> tombstone -> removed from the quarantine.
+For each record: labels into it (version 2) -> decode -> append to its own partition -> acknowledged -> tombstone ->
+removed from the quarantine.
 Killed before the tombstone, it is appended once more by the next replay, and those samples are counted as duplicates.
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from broker.log import LogUnavailable, LogWriter, NewRecord
+from broker.log import LogReader, LogUnavailable, LogWriter, NewRecord
 from broker.open import open_reader, open_writer
 from broker.quarantine import QuarantinedRecord, Settled
 from broker.record import without_replica
@@ -21,10 +22,11 @@ from bucket.manifest import Recipe
 from consumers.quarantine import BucketQuarantine
 from consumers.verdict import Verdict, judge
 from forebay.clock import Clock, SystemClock
-from forebay.errors import ForebayError
+from forebay.errors import ForebayError, InvalidData
 from forebay.exit_codes import FAILED, OK
 from forebay.flags import Flags
 from forebay.parts import LOG, settings_recipe
+from forebay.quarantine_labels import with_labels
 from forebay.quarantine_selection import Found, select, shown_id
 from forebay.quarantine_show import tell
 from forebay.settings import Settings
@@ -58,6 +60,10 @@ class Appender:
             open_reader(self._settings.broker, self._directory).close()  # a writer would make a log
             self._writer = open_writer(self._settings.broker, self._directory, self._clock)
         return self._writer
+
+    def open_reader(self) -> LogReader:
+        """Raises Fatal; LogUnavailable where there is no log."""
+        return open_reader(self._settings.broker, self._directory)
 
     def append(self, record: QuarantinedRecord) -> None:
         """Durable when it returns; its bytes, key and headers as they were. Raises what the log's writer does.
@@ -123,19 +129,25 @@ class _Turn:
         record = found.record
         if record is None:
             return "left", found.reason
-        verdict = judge(record.record(), self._recipe, self._clock.now_ms())
-        if objection := self._objection(verdict):
+        try:
+            pieces = with_labels(record, self._appender.open_reader, 2 * self._recipe.looks_back)
+        except InvalidData as error:
+            return "left", f"cannot be decoded: {error}"
+        verdicts = [judge(piece.record(), self._recipe, self._clock.now_ms()) for piece in pieces]
+        if objection := next(filter(None, map(self._objection, verdicts)), ""):
             return "left", objection
+        told = "; ".join(map(tell, verdicts))
         if self._dry_run:
-            return "would be replayed", tell(verdict)
+            return "would be replayed", told
         self._appender.open()
         try:
-            self._appender.append(record)
+            for piece in pieces:
+                self._appender.append(piece)
         except ForebayError as error:
             self._log_failed = True
             return "left", f"{error}; it may be in the log all the same, and to replay it again does no harm"
         self._quarantine.settle(Settled.of(record, "replayed", self._clock.now_ms()))
-        return "replayed", tell(verdict)
+        return "replayed", told
 
     def _objection(self, verdict: Verdict) -> str:
         ledger = verdict.ledger

@@ -10,13 +10,19 @@ from typing import Any
 
 import pytest
 
-from forebay.limits_log import LogRange, not_judged, resolve
+from consumers.replay_range import Offset
+from forebay.limits_log import LogRange, not_judged, resolve, try_on_log
 from forebay.limits_text import render
 from forebay.units import Size
 from gateway.limits import LimitSettings
 from gateway.trial_report import TrialReport
+from tests.consumers.head_oracle import Entry, named, record
+from tests.consumers.memory_log import MemoryLog, MemoryReader
+from tests.consumers.records_v2 import of_version_2
+from tests.consumers.rehearsal import START
 from tests.forebay.server import Role, run
 from tests.forebay.test_rejections import write
+from wire.hashing import tenant_seed
 
 TENANTS = ("team-a", "team-b", "team-c", "team-d")
 PROPOSED = {
@@ -182,3 +188,24 @@ def test_every_partition_is_read_unless_some_are_named() -> None:
     log: Any = Log()
     assert [span[1:] for span in resolve(LogRange(), log)] == [(1, 10, 15), (2, 20, 25)]
     assert [span[1:] for span in resolve(LogRange((2, 0)), log)] == [(2, 20, 25)]
+
+
+def test_records_of_both_versions_are_judged_alike() -> None:
+    """A range that begins behind the labels that its records rely on."""
+    entries = [Entry(named(job=f"j{number}"), [(START, number)]) for number in range(4)]
+    reports = []
+    for version in (1, 2):
+        log = MemoryLog()
+        for number in range(10):
+            value = record(entries)
+            if version == 2:
+                value = of_version_2(*([], [], entries) if number else [entries], seed=tenant_seed(b"t"))
+            log.append(0, value, START + number, tenant=b"t", version=version)
+        log.append(0, b"\xff", START + 10, tenant=b"t", version=version)
+        reader = MemoryReader(log)
+        limits = LimitSettings(max_active_series=3)
+        spans = resolve(LogRange((0,), Offset(4)), reader)
+        reports.append(try_on_log(reader, spans, limits, {}, advance=lambda _: None, active_window_ms=60_000))
+    assert reports[0] == reports[1]
+    assert reports[0].undecodable == 1
+    assert sum(tenant.samples for tenant in reports[0].tenants) == 24

@@ -29,9 +29,11 @@ from forebay.flags import parse_flags
 from forebay.quarantine_show import hexdump
 from forebay.settings import Settings
 from tests.consumers.head_oracle import Entry, bits_of, named, record
+from tests.consumers.records_v2 import of_version_2
 from tests.forebay.server import ROOT, Role, run
 from tests.forebay.test_all_in_one import eventually
 from tests.peers.kafka import KafkaBroker
+from wire.hashing import tenant_seed
 
 NOW = int(time.time() * 1000)
 DAY = 86_400_000
@@ -61,8 +63,9 @@ class Desk:
         headers: Headers = new_headers(),  # noqa: B008 - immutable
         reason: str = "could not be read then",
         log_id: str = LOG,
+        at: int = APPENDED,
     ) -> QuarantinedRecord:
-        poison = QuarantinedRecord.of(log_id, Record(partition, offset, APPENDED, key, value, headers), reason)
+        poison = QuarantinedRecord.of(log_id, Record(partition, offset, at, key, value, headers), reason)
         self.quarantine.put(poison)
         return poison
 
@@ -338,6 +341,32 @@ def test_replay_does_not_throw_samples_away(desk: Desk) -> None:
     code, text, _ = desk("replay", "--all", "--partial")
     assert (code, text.splitlines()[-1]) == (1, "1 replayed, 1 left")
     assert [each.value for each in desk.in_log(2)] == [MIXED]
+
+
+def test_a_record_of_version_2_gets_its_labels_from_the_log(desk: Desk) -> None:
+    """And is appended as one of version 1, since it may rely on no labels at the log's end."""
+    entries = [Entry(named(job="x"), [(NOW, 5)])]
+    seed = tenant_seed(b"team-a")
+    rows = of_version_2(in_rows=entries, seed=seed)
+    writer = desk.make_log()
+    taught = NewRecord(2, b"team-a", of_version_2(entries, seed=seed), new_headers(version=2))
+    asyncio.run(writer.append([taught]))
+    asyncio.run(writer.close())
+    (record_in_log,) = desk.in_log(2)
+    log_id = writer.log_id
+    # Its place is behind the labels. Of another tenant, or another log, there are none.
+    desk.put(2, 1, rows, headers=new_headers(Replica("c", "a"), 2), log_id=log_id, at=record_in_log.append_time)
+    desk.put(2, 2, rows, headers=new_headers(version=2), log_id=log_id, key=b"b", at=record_in_log.append_time)
+    desk.put(2, 3, rows, headers=new_headers(version=2), at=record_in_log.append_time)
+    desk.put(2, 4, GARBAGE, headers=new_headers(version=2), log_id=log_id)
+    desk.put(2, 5, taught.value, headers=taught.headers)  # needs no log
+    code, text, _ = desk("replay", "--all")
+    assert (code, text.splitlines()[-1]) == (1, "2 replayed, 3 left")
+    assert "labels of its series are in another log" in text
+    assert "resolves to no labels" in text
+    assert "not a WriteRequest" in text
+    replayed = desk.in_log(2)[1:]
+    assert [(each.value, each.headers) for each in replayed] == [(record(entries), new_headers())] * 2
 
 
 def test_a_verdict_is_what_the_consumer_would_find() -> None:

@@ -1,11 +1,16 @@
 """Good inputs to begin with, by kind; what the mutator makes of them reaches further than noise would."""
 
+import struct
+from typing import Any
+
+from tests.wire import record_v2
 from tests.wire.labels_oracle import canonical, label_fields, text_field, varint
 from tests.wire.messages import Histogram, MetricMetadata, ReadRequest, WriteRequest
 from tests.wire.messages_v2 import UnpackedRequest
 from tests.wire.requests_v2 import request_v2
 
 NOW = 1_700_000_000_000
+_SEED = 7
 _CHUNKS = """\
 00 02 80 c0 b8 84 fa 62 3f f0 00 00 00 00 00 00 98 75 00
 00 03 00 74 8c a4 8c 5f c0 00 31 7a 08 e2 00 16 8a 00 a0 00 00 00 00 00 04 af 1f 83 a9 8a 47 50 db c4 5e f1 60
@@ -59,6 +64,43 @@ def requests_v2() -> list[bytes]:
     symbols = [text_field(4, each) for each in (b"", b"__name__", b"h_bucket", b"Help.", b"\xff")]
     run = text_field(1, b"\x01\x02") + text_field(2, b"\x10" + varint(NOW)) + text_field(5, b"\x08\x03\x18\x03")
     return [*packed, single, text_field(5, run + text_field(4, b"\x0a\x02\x03\x03")) + b"".join(symbols)]
+
+
+def taught() -> bytes:
+    """A record of version 2 with the labels that `records_v2` rely on."""
+    entries = [entry for body in write_requests() for entry in WriteRequest.FromString(body).timeseries]
+    canonical_ones = [labels for entry in entries if (labels := _run(entry))]
+    return record_v2.encode(record_v2.RecordV2(tuple(dict.fromkeys(canonical_ones))))
+
+
+def records_v2() -> list[bytes]:
+    """What `write_requests` holds as far as its labels are canonical: labels in the record, hashes, and rows."""
+    found = []
+    for body in write_requests():
+        entries = [entry for entry in WriteRequest.FromString(body).timeseries if _run(entry)]
+        whole = tuple(entry.SerializeToString() for entry in entries)
+        hashed = [(record_v2.hash_of(_run(entry), _SEED), entry) for entry in entries]
+        rows = [
+            record_v2.Row(name, sample.timestamp, int.from_bytes(struct.pack(">d", sample.value)))
+            for name, entry in hashed
+            for sample in entry.samples
+        ]
+        for _, entry in hashed:
+            del entry.labels[:]
+        elements = tuple((name, entry.SerializeToString()) for name, entry in hashed)
+        window = record_v2.LABEL_WINDOW_MS
+        found += [
+            record_v2.encode(record_v2.RecordV2(whole, (), window, elements, tuple(rows))),
+            record_v2.encode(record_v2.RecordV2(label_window=window, hashed=elements, rows=tuple(rows))),
+        ]
+    return found
+
+
+def _run(entry: Any) -> bytes:
+    """Its label bytes where they are canonical as they stand, else nothing."""
+    pairs = [(label.name, label.value) for label in entry.labels]
+    run = label_fields(pairs)
+    return run if pairs and run == canonical(pairs) else b""
 
 
 def of_replicas() -> list[bytes]:

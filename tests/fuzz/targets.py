@@ -96,6 +96,37 @@ def _head() -> Target:
     return target
 
 
+def _head_v2() -> Target:
+    """Version 2 records: what is taken says as much as the same record written out does, to another head."""
+    bounds = Bounds(max_age=MAX_AGE, max_future=MAX_AGE, max_windows=8)
+    heads: list[Head] = []
+    appends = 0
+
+    def target(data: memoryview) -> None:
+        nonlocal appends
+        if appends % 200 == 0:
+            heads[:] = [Head(seed=SEED, window_ms=7_200_000, bounds=bounds) for _ in range(2)]
+            heads[0].teach(corpus.taught(), 0)
+        elif appends % 50 == 0:
+            heads[0].finish()
+            list(heads[0].select([], corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE))
+            heads[0] = heads[0].heir(appends // 2)
+            heads[1] = Head(seed=SEED, window_ms=7_200_000, bounds=bounds)
+        appends += 1
+        made, plain = heads
+        try:
+            made.append(data, corpus.NOW, 2, appends)
+        except InvalidData:
+            with contextlib.suppress(InvalidData):
+                made.leave_out(data, 2, appends)
+            return
+        plain.append(exactly(made.expand(data, appends)), corpus.NOW)
+        if made.counts.stored != plain.counts.stored or made.series != plain.series:
+            raise AssertionError(f"a record written out is another: {bytes(data).hex()}")
+
+    return target
+
+
 def _large_body(message: int) -> Target:
     """Whatever is given out in pieces is what an independent decoder makes of it."""
 
@@ -172,6 +203,7 @@ def entries() -> dict[str, Entry]:
         "read request": Entry(_expecting(decode_read_request, InvalidData), corpus.read_requests()),
         "canonical labels": Entry(_expecting(canonical_check), corpus.label_sets()),
         "head": Entry(_head(), writes),
+        "head, version 2": Entry(_head_v2(), corpus.records_v2()),
         "large body": Entry(_large_body(1), [bytes(cramjam.snappy.compress_raw(b"".join(writes) * 20))]),
         "large body 2.0": Entry(
             _large_body(2), [bytes(cramjam.snappy.compress_raw(each)) for each in corpus.requests_v2()]
