@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.load import Load
 from bench.receivers.receiver import Receiver
-from bench.send import HEADERS, HEADERS_2, Sent, send
+from bench.send import HEADERS, HEADERS_2, Sent, send, tenants_of
 
 MOST_CONNECTIONS = 8
 _QUIET_SECONDS = 5.0
@@ -51,14 +51,13 @@ def run(receiver: Receiver, load: Load, bodies: Sequence[bytes]) -> Result:
         idle = _idle(receiver)
         receiver.settle()
         ready, before, foreign = receiver.memory(), receiver.cpu_seconds(), receiver.foreign_cpu_seconds()
-        names = ["bench" if load.tenants == 1 else f"bench-{number}" for number in range(load.tenants)]
         sent = send(
             receiver.ports,
             bodies,
             connections=connections_for(load),
             path=receiver.write_path,
             headers=HEADERS if load.message == 1 else HEADERS_2,
-            tenants=[{receiver.tenant_header: name} for name in names] if receiver.tenant_header else ({},),
+            tenants=tenants_of(load, receiver.tenant_header) if receiver.tenant_header else ({},),
             lanes=True,
         )
         accepted, log, peak = receiver.cpu_seconds() - before, receiver.log_bytes(), receiver.peak_memory()

@@ -70,6 +70,11 @@ def _wait(port: int, field: str, seconds: float = 900) -> None:
         time.sleep(0.2)
 
 
+def wait_for_blocks(port: int) -> None:
+    """Until everything in the log is in published blocks."""
+    _wait(port, "manifest_end")
+
+
 def _block_bytes(bucket: Path) -> int:
     return sum(path.stat().st_size for path in bucket.glob("[0-9A-Z]*/**/*") if path.is_file())
 
@@ -78,12 +83,11 @@ def gateway(
     load: Load, bodies: Sequence[bytes], settings: Path, data: Path, headers: Mapping[str, str] = HEADERS
 ) -> Figures:
     """Socket to log: `forebay gateway` alone, every request acknowledged after its commit was synced."""
-    tenants = [{"X-Scope-OrgID": f"bench-{number}"} for number in range(load.tenants)] if load.tenants > 1 else [{}]
     port = free_port()
     with forebay("gateway", port, settings, data, data.parent / "gateway.log") as process:
         process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
         ready, before = process.memory(), process.cpu_seconds()
-        sent = send(port, bodies, headers=headers, tenants=tenants)
+        sent = send(port, bodies, headers=headers)
         cpu = process.cpu_seconds() - before
         figures = Figures(load.samples, cpu, sent.seconds, ready, process.memory(), process.peak_memory(), sent)
         process.stop()
@@ -110,7 +114,7 @@ def consumer(load: Load, settings: Path, data: Path, started: float) -> Figures:
     with forebay("consumer", port, settings, data, data.parent / "consumer.log") as process:
         process.wait_ready(f"http://127.0.0.1:{port}/-/ready")
         ready = process.memory()
-        _wait(port, "manifest_end")
+        wait_for_blocks(port)
         cpu, wall = process.cpu_seconds() - started, time.monotonic() - began
         figures = Figures(
             load.samples,
@@ -145,7 +149,7 @@ def end_to_end(load: Load, bodies: Sequence[bytes], settings: Path, data: Path) 
         sent = send(port, bodies)
         _wait(port, "position")
         full = process.memory()
-        _wait(port, "manifest_end")
+        wait_for_blocks(port)
         figures = Figures(
             load.samples,
             process.cpu_seconds() - before,

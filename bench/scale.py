@@ -1,7 +1,8 @@
 """What a sample costs as things grow: `python -m bench.scale`, a curve for series, tenants, partitions, labels, churn.
 
 Each point is a gateway alone, from the socket to an embedded log, and then a consumer alone, from that log to published
-blocks; both in CPU time for each sample, without their start. All but what grows stays as it is by default.
+blocks; both in CPU time for each sample, without their start and without any waiting. All but what grows stays as it
+is by default.
 """
 
 import argparse
@@ -15,12 +16,16 @@ from typing import NamedTuple
 
 from bench.chart import curves
 from bench.load import Load, bodies
-from bench.process import KIB
-from bench.runs import consumer, gateway, start_cost, wait_for_slot, workplace
+from bench.process import KIB, forebay
+from bench.receivers.receiver import block_bytes, size_of
+from bench.runs import wait_for_blocks, wait_for_slot, workplace
+from bench.send import send, tenants_of
 from forebay.chart import short
+from tests.peers.process import free_port
 
-_SAMPLES_PER_SECOND = 100_000
-"""That the slowest machine sends: a slot must be longer than a load takes."""
+_SAMPLES_PER_SECOND = 200_000
+_REQUESTS_PER_SECOND = 500
+"""That a slow machine sends: a slot must be longer than a load takes."""
 _PARTITIONS = 4
 
 
@@ -58,7 +63,7 @@ def axes(series: int, scrapes: int, most_series: int) -> dict[str, list[Step]]:
         "partitions": [Step(str(n), usual, n) for n in (1, 4, 16, 64, 256)],
         "labels": [Step(str(n), replace(usual, labels=n)) for n in (5, 10, 20, 40)],
         "churn": [
-            Step(f"{share:.0%} an hour", replace(usual, scrapes=4 * scrapes, churn=share))
+            Step(f"{share:.0%} an hour", replace(usual, scrapes=2 * scrapes, churn=share))
             for share in (0.0, 0.25, 0.5, 1.0)
         ],
     }
@@ -66,28 +71,55 @@ def axes(series: int, scrapes: int, most_series: int) -> dict[str, list[Step]]:
 
 def measure(step: Step, least_slot: int) -> Point:
     sent = list(bodies(step.load, time.time_ns() // 1_000_000))
-    seconds = step.load.samples / _SAMPLES_PER_SECOND + len(sent) / 500
+    seconds = step.load.samples / _SAMPLES_PER_SECOND + len(sent) / _REQUESTS_PER_SECOND
     slot = max(least_slot, 5 * -(-int(seconds * 1.5) // 5))
     more = {
         "broker": {"embedded": {"partitions": step.partitions}},
         "limits": {"shard_size": step.shard} if step.shard else {},
     }
     with workplace(slot, **more) as (settings, data):
-        if slot - time.time() % slot < seconds:
-            wait_for_slot(slot)
-        of_gateway = gateway(step.load, sent, settings, data)
-        log = sum(path.stat().st_size for path in (data / "log").rglob("*") if path.is_file())
-        started = start_cost("consumer", settings, data.parent / "empty")
-        wait_for_slot(slot)
-        of_consumer = consumer(step.load, settings, data, started)
+        gateway, consumer = run_apart(step.load, sent, (settings, data), slot, seconds)
+        log = size_of(data / "log")
+        stored = block_bytes(data / "bucket")
     samples = step.load.samples
     return Point(
-        of_gateway.cpu_seconds / samples * 1e9,
-        of_consumer.cpu_seconds / samples * 1e9,
+        gateway.cpu_seconds / samples * 1e9,
+        consumer.cpu_seconds / samples * 1e9,
         log / samples,
-        of_consumer.stored_bytes / samples,
-        of_consumer.memory_peak / step.load.series / KIB,
+        stored / samples,
+        consumer.memory_peak / step.load.series / KIB,
     )
+
+
+@dataclass(frozen=True)
+class Cost:
+    cpu_seconds: float
+    memory_peak: int
+
+
+def run_apart(
+    load: Load, sent: Sequence[bytes], place: tuple[Path, Path], slot: int, seconds: float
+) -> tuple[Cost, Cost]:
+    """A gateway takes all; then a consumer, held still since its start, makes blocks of it, and waits for nothing."""
+    settings, data = place
+    ports = free_port(), free_port()
+    ready = [f"http://127.0.0.1:{port}/-/ready" for port in ports]
+    with (
+        forebay("gateway", ports[0], settings, data, data.parent / "gateway.log") as gateway,
+        forebay("consumer", ports[1], settings, data, data.parent / "consumer.log") as consumer,
+    ):
+        gateway.wait_ready(ready[0])
+        consumer.wait_ready(ready[1])
+        consumer.pause()
+        if slot - time.time() % slot < seconds:
+            wait_for_slot(slot)
+        of_gateway, of_consumer = gateway.cpu_seconds(), consumer.cpu_seconds()
+        send(ports[0], sent, tenants=tenants_of(load))
+        taken = Cost(gateway.cpu_seconds() - of_gateway, gateway.peak_memory())
+        wait_for_slot(slot)
+        consumer.resume()
+        wait_for_blocks(ports[1])
+        return taken, Cost(consumer.cpu_seconds() - of_consumer, consumer.peak_memory())
 
 
 _HEADS = (
@@ -130,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = list(axes(1, 1, 1))
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="WHAT", help=", ".join(names))
     parser.add_argument("--series", type=int, default=100_000, help="where they are not what grows")
-    parser.add_argument("--scrapes", type=int, default=10, help="4 for tenants, 4 times as many for churn")
+    parser.add_argument("--scrapes", type=int, default=20, help="4 for tenants, twice as many for churn")
     parser.add_argument("--most-series", type=int, default=1_000_000, help="where their curve ends; 5M take 16 GiB")
     parser.add_argument("--slot", type=int, default=15, help="segment.interval in seconds, at least")
     parser.add_argument("--steps", type=int, help="only so many of each curve's first steps")

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.load import Load
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -109,6 +111,13 @@ class _Work:
             if status != 503:
                 raise SendError(f"status {status}: {text[:300]!r}")
             time.sleep(_RETRY_SECONDS)
+
+
+def tenants_of(load: Load, header: str = "X-Scope-OrgID") -> list[dict[str, str]]:
+    """Headers of each tenant of a load, in turn as its requests are."""
+    if load.tenants == 1:
+        return [{header: "bench"}]
+    return [{header: f"bench-{number}"} for number in range(load.tenants)]
 
 
 def send(
