@@ -42,7 +42,7 @@ def go(receiver: Receiver, load: Load = LOAD) -> Result:
 @pytest.mark.slow
 def test_forebay_embedded(tmp_path: Path) -> None:
     """Two tenants: each has blocks of its own."""
-    result = go(ForebayEmbedded(tmp_path, slot=5), replace(LOAD, tenants=2))
+    result = go(ForebayEmbedded(tmp_path, slot=3), replace(LOAD, tenants=2))
     check(result)
     assert result.log_bytes > 0
 
@@ -70,7 +70,7 @@ def test_forebay_on_kafka_in_a_whole_table(
     peer("kafka-4.1")
     peer("versitygw")
     chart = tmp_path / "chart.svg"
-    few = ["--series=10000", "--scrapes=10", "--repeat=1", "--slot=5", "--only", "forebay-kafka", f"--chart={chart}"]
+    few = ["--series=10000", "--scrapes=10", "--repeat=1", "--slot=3", "--only", "forebay-kafka", f"--chart={chart}"]
     assert peers.main(few) == 0
     out = capsys.readouterr().out
     (row,) = (line for line in out.splitlines() if line.startswith("| Forebay, Kafka and S3 |"))
@@ -115,7 +115,7 @@ def test_stored_once_and_as_small_as_prometheus_stores_it(
     peer: Callable[[str], Recipe], capsys: pytest.CaptureFixture[str]
 ) -> None:
     peer("prometheus-3.15")
-    assert stored.main(["--series=2000", "--scrapes=60", "--slot=4"]) == 0
+    assert stored.main(["--series=2000", "--scrapes=60", "--slot=3"]) == 0
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
     (_, _, theirs, *_), (*_, single, same), (*_, pair, once) = rows[2:]
     assert float(theirs) > 0
