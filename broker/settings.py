@@ -106,6 +106,9 @@ _OWNED = frozenset(
 
 class BrokerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: Literal["embedded", "kafka"] = "embedded"
+    record_version: Literal[1, 2] = 1
+    """Of the records that gateways write; consumers read both. Version 2 leaves labels out that were written lately:
+    upgrade consumers before gateways."""
     label_window: Duration = Duration.parse("7m30s")
     """How long in append time a record of version 2 may rely on the labels of an earlier one. Gateways write labels
     anew within it, consumers look back twice as far: raise it for consumers first, lower it for gateways first."""

@@ -31,6 +31,7 @@ from forebay.status import Status
 from forebay.web import DRAIN, WebServer
 from forebay.web_access import WebAccess
 from gateway.app import add_gateway
+from gateway.label_tables import LabelTables
 from gateway.policy import Policies
 from gateway.tenant import TenantReader
 from query.blocks import BucketBlocks
@@ -118,7 +119,17 @@ def add_intake(process: Process, app: web.Application, log: LogWriter) -> None:
         stop=process.fail,
         siblings=process.siblings,
         open_usage=_usage_opener(process),
+        labels=_labels(process),
     )
+
+
+def _labels(process: Process) -> LabelTables | None:
+    """What is known of labels in the log, where records leave them out."""
+    settings = process.settings
+    if settings.broker.record_version == 1:
+        return None
+    window_ms = int(settings.broker.label_window)
+    return LabelTables(process.clock, memory=settings.gateway.label_memory, window_ms=window_ms)
 
 
 def _usage_opener(process: Process) -> Callable[[], UsageLog] | None:

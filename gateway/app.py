@@ -18,6 +18,7 @@ from gateway.gate import Gate
 from gateway.handler import Components
 from gateway.in_flight import InFlight
 from gateway.intake import Intake
+from gateway.label_tables import LabelTables
 from gateway.metrics import GatewayMetrics
 from gateway.otlp.handler import PATH as OTLP_PATH
 from gateway.otlp.handler import OtlpHandler
@@ -59,10 +60,12 @@ def add_gateway(
     stop: Callable[[Fatal], None],
     siblings: Siblings | None = None,
     open_usage: Callable[[], UsageLog] | None = None,
+    labels: LabelTables | None = None,
 ) -> None:
     """Adds the write routes to `app`, which must be served with SERVER_OPTIONS.
 
     Limits are shared with the gateways that `open_usage` leads to; without it, or where it fails, among `siblings`.
+    Records are of version 2 where there are `labels`.
 
     `log` stays the caller's to close, after the application was cleaned up. `stop` is called, from the event loop, with
     an error of the log after which the process cannot go on.
@@ -86,6 +89,7 @@ def add_gateway(
         active_series=active.count,
         active_series_bytes=lambda: active.memory,
         sharing_gateways=lambda: intake.usage.sharing if intake.usage else 0,
+        **(labels.gauges if labels else {}),
     )
     division = Division(tenancy.split_label, 2 * settings.max_body_bytes) if tenancy.split_label else None
     intake = Intake(
@@ -98,6 +102,7 @@ def add_gateway(
         logger=logger,
         division=division,
         siblings=siblings,
+        labels=labels,
     )
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="route")
     tenants, gate = TenantReader(tenancy), Gate(settings, log, metrics)
@@ -121,7 +126,7 @@ def add_gateway(
         return await otlp_handler(request)
 
     async def forget_series(_: web.Application) -> AsyncIterator[None]:
-        forgetting = asyncio.create_task(_forget(active))
+        forgetting = asyncio.create_task(_forget(active.advance, FORGET_SECONDS))
         yield
         forgetting.cancel()
 
@@ -139,6 +144,8 @@ def add_gateway(
     app.router.add_post(OTLP_PATH, export)
     app.cleanup_ctx.append(end_threads)
     app.cleanup_ctx.append(forget_series)
+    if labels is not None:
+        app.cleanup_ctx.append(_forget_labels(labels))
     if open_usage is not None:
         add_usage(
             app,
@@ -155,8 +162,17 @@ def add_gateway(
     app[IN_FLIGHT] = in_flight
 
 
-async def _forget(active: ActiveSeries) -> None:
-    """Of series that are not active any more, until it is cancelled."""
+def _forget_labels(labels: LabelTables) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def forget_labels(_: web.Application) -> AsyncIterator[None]:
+        forgetting = asyncio.create_task(_forget(labels.sweep, labels.sweep_seconds))
+        yield
+        forgetting.cancel()
+
+    return forget_labels
+
+
+async def _forget(forget: Callable[[], None], seconds: float) -> None:
+    """What is too old, every so often until it is cancelled."""
     while True:
-        await asyncio.sleep(FORGET_SECONDS)
-        await asyncio.to_thread(active.advance)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(forget)

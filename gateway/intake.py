@@ -1,15 +1,15 @@
 """From a decompressed body to durable records: what every way in (HTTP, the process' own metrics) goes through."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from broker.log import LogUnavailable, LogWriter, NewRecord
-from broker.record import Replica, new_headers
+from broker.log import LogWriter
 from forebay.clock import Clock
 from forebay.errors import Forbidden, InvalidData, Retryable
 from gateway.active_series import ActiveSeries
+from gateway.appender import Appender
 from gateway.division import Division, beyond, summed
+from gateway.label_tables import LabelTables
 from gateway.limits import LimitSettings
 from gateway.live_trial import LiveTrial, Shown
 from gateway.metrics import GatewayMetrics
@@ -54,7 +54,9 @@ class Intake:
         active: ActiveSeries | None = None,
         division: Division | None = None,
         siblings: Siblings | None = None,
+        labels: LabelTables | None = None,
     ) -> None:
+        """Records are of version 2 where there are `labels`, else of version 1."""
         self.log = log
         self._clock = clock
         self._policies = policies
@@ -67,9 +69,9 @@ class Intake:
         self.rejections = Rejections(clock, metrics, logger)
         self._rates = Rates(self.tenants, self.rejections, clock)
         self.spending = Spending(siblings or Alone(), self._charge_by_sibling)
-        self._timeout = settings.append_timeout.seconds
         self._metrics = metrics
-        self._headers = new_headers()
+        self._labels = labels
+        self._appender = Appender(log, settings.append_timeout.seconds, metrics, labels)
 
     @property
     def copies(self) -> int:
@@ -135,8 +137,11 @@ class Intake:
 
         def of_one(tenant: str, body: bytes | bytearray | memoryview) -> Routed:
             self.trial.show(Shown(tenant, body, now, message))
-            policy = self._policy(tenant)
+            partitions = self.log.partitions
+            policy = self._policies.of(tenant, partitions)
             active = self._active.of(tenant, policy.limits.max_active_series) if self._active else None
+            if self._labels is not None:
+                return self._labels.route(policy, partitions, (body, now, message, active))
             return policy.route(body, now, message, active)
 
         if self._division is None:
@@ -158,19 +163,17 @@ class Intake:
         arrival.paid()
         if limited is not None and not paid:
             raise limited
-        records = [record for tenant, part, _ in paid for record in self._records(tenant, part)]
-        if records:
+        parts = [(tenant, part) for tenant, part, _ in paid]
+        if any(part.records for _, part in parts):
             started = self._clock.monotonic()
             try:
-                await self._confirmed(records)
+                await self._appender.append(parts)
             except Retryable:
                 for _, part, bucket in paid:
                     if bucket is not None:
                         bucket.give_back(_samples(part))  # they come again, and are paid for then
                 raise
             self._metrics.append_seconds.observe(self._clock.monotonic() - started)
-            self._metrics.records.inc(len(records))
-            self._metrics.record_bytes.inc(sum(len(record.value) for record in records))
         arrival.begun = True
         for owner, part, bucket in paid:
             self._count(owner, part)
@@ -193,14 +196,6 @@ class Intake:
                 limited = error
         return paid, limited
 
-    def _records(self, tenant: str, routed: Routed) -> list[NewRecord]:
-        key, headers = tenant.encode(), self._headers
-        named = {number: new_headers(Replica(*replica)) for number, replica in routed.replicas.items()}
-        return [
-            NewRecord(partition, key, value, named.get(number, headers))
-            for number, (partition, value) in enumerate(routed.records)
-        ]
-
     def _count(self, tenant: str, routed: Routed) -> None:
         """Of one tenant, once it is durable."""
         metrics = self._metrics
@@ -208,6 +203,8 @@ class Intake:
         state.last_ms = self._clock.now_ms()
         state.samples += _samples(routed)
         metrics.series.inc(routed.series)
+        if routed.labels is not None and routed.labels.labelled:
+            metrics.labelled.inc(routed.labels.labelled)
         metrics.floats.inc(routed.samples)
         if routed.histograms:
             metrics.histograms.inc(routed.histograms)
@@ -220,16 +217,6 @@ class Intake:
         if routed.unnamed:
             metrics.unnamed.inc(routed.unnamed)
         self.rejections.note(tenant, routed)
-
-    async def _confirmed(self, records: list[NewRecord]) -> None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self.log.append(records)
-        except TimeoutError as error:
-            raise LogUnavailable(
-                f"log did not confirm in time: timeout={self._timeout:g}s backlog_bytes={self.log.backlog_bytes()}",
-                hint="see forebay_gateway_append_duration_seconds, and the disk or brokers behind the log",
-            ) from error
 
     def _note_spent(self, tenant: str, samples: int) -> None:
         self.spending.note(tenant, samples)

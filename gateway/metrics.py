@@ -25,6 +25,8 @@ class GatewayMetrics:
         active_series: Callable[[], float] = int,
         active_series_bytes: Callable[[], float] = int,
         sharing_gateways: Callable[[], float] = int,
+        known_labels: Callable[[], float] = int,
+        known_labels_bytes: Callable[[], float] = int,
     ) -> None:
         log = Info("forebay_gateway_log", "The log that is written to, by its id.", registry=registry)
         log.info({"log_id": log_id})
@@ -77,6 +79,16 @@ class GatewayMetrics:
         )
         self.series = Counter(
             "forebay_gateway_series_total", "Series entries made durable in the log.", registry=registry
+        )
+        self.labelled = Counter(
+            "forebay_gateway_labelled_series_total",
+            "Series entries in records of version 2 that have their labels.",
+            registry=registry,
+        )
+        self.label_rewrites = Counter(
+            "forebay_gateway_label_rewrites_total",
+            "Records appended again with labels, because those they relied on lay too far back in the log.",
+            registry=registry,
         )
         self.unnamed = Counter(
             "forebay_gateway_unnamed_replica_series_total",
@@ -140,6 +152,8 @@ class GatewayMetrics:
             ("forebay_gateway_backlog_bytes", "Bytes handed to the log and not durable yet.", backlog_bytes),
             ("forebay_gateway_active_series", "Active series of tenants that have a limit of them.", active_series),
             ("forebay_gateway_active_series_bytes", "Memory that active series take.", active_series_bytes),
+            ("forebay_gateway_known_labels", "Series whose labels may be left out of records.", known_labels),
+            ("forebay_gateway_known_labels_bytes", "Memory that they take.", known_labels_bytes),
             (
                 "forebay_gateway_sharing_gateways",
                 "Gateway processes that hold limits together, this one among them; 0 while it does not hear of others.",

@@ -13,6 +13,7 @@ from wire.hashing import shard_of, tenant_seed
 from wire.relabel import RelabelMemos, RelabelRules
 from wire.series_set import SeriesSet
 from wire.write_request import Routed, Router
+from wire.written_labels import WrittenLabels
 
 if TYPE_CHECKING:
     from array import array
@@ -40,7 +41,15 @@ class TenantPolicy(NamedTuple):
     """The same of `max_future`."""
 
     def route(
-        self, body: bytes | bytearray | memoryview, now_ms: int, message: int = 1, active: SeriesSet | None = None
+        self,
+        body: bytes | bytearray | memoryview,
+        now_ms: int,
+        message: int = 1,
+        active: SeriesSet | None = None,
+        *,
+        written: WrittenLabels | None = None,
+        log_now: int = 0,
+        leave_out: bool = True,
     ) -> Routed:
         """As `Router.route`, by this tenant's rules; a limit that is judged by time is judged at `now_ms`.
 
@@ -58,6 +67,9 @@ class TenantPolicy(NamedTuple):
             outer_min_time=now_ms - self.outer_age,
             outer_max_time=now_ms + self.outer_future,
             active=active,
+            written=written,
+            log_now=log_now,
+            leave_out=leave_out,
         )
 
 

@@ -100,6 +100,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     active_series_window: Duration = Duration.parse("20m")
     """How long a series is active after it was last written, and up to a quarter longer."""
 
+    label_memory: Size = Size.parse("256MiB")
+    """For the series whose labels are left out of records of version 2; 27 to 64 bytes each. More keep their labels."""
+
     share_limits: bool = True
     """Hold tenants to their active series and samples per second together with the other gateways of a Kafka log."""
 
@@ -116,6 +119,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 self.relabel_memory,
                 self.active_series_memory,
                 self.active_series_window,
+                self.label_memory,
                 self.work_target,
             )
             <= 0

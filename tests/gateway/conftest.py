@@ -16,6 +16,7 @@ from forebay.clock import ManualClock
 from forebay.errors import Fatal
 from gateway.app import IN_FLIGHT, INTAKE, SERVER_OPTIONS, add_gateway
 from gateway.in_flight import InFlight
+from gateway.label_tables import LabelTables
 from gateway.limits import LimitSettings
 from gateway.otlp.settings import OtlpSettings
 from gateway.policy import Policies
@@ -90,6 +91,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
             policies: Policies | None = None,
             principal: Principal = ANONYMOUS,
             siblings: Siblings | None = None,
+            labels: LabelTables | None = None,
         ) -> Gateway:
             registry = CollectorRegistry(auto_describe=True)
             app = web.Application(middlewares=[authenticated_as(principal)])
@@ -107,6 +109,7 @@ async def make_gateway(log: FakeLog, clock: ManualClock) -> AsyncIterator[MakeGa
                 logger=structlog.wrap_logger(structlog.ReturnLogger()),
                 stop=stopped.append,
                 siblings=siblings,
+                labels=labels,
             )
             client = await stack.enter_async_context(TestClient(Server(app)))
             return Gateway(client, registry, app[IN_FLIGHT], stopped, app[INTAKE].rejections)
