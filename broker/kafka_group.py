@@ -38,6 +38,7 @@ class KafkaSubscription:
         """Blocks. Raises Fatal, LogUnavailable. `member` is the static member id; empty for a dynamic one."""
         self._settings = settings
         self._group = group
+        self._member = member
         self._listener = listener
         self._topic, opened = open_topic(settings)
         self._opened = opened
@@ -51,8 +52,8 @@ class KafkaSubscription:
         self._joined = False
         self._closed = False
         self._offsets = CommittedOffsets(settings, group)
-        self._consumer = make_client(Consumer, self._config(member))
-        self._watch = TopicWatch(self._topic, opened, settings.watch_interval.seconds, grown=lambda _partitions: None)
+        self._consumer = make_client(Consumer, self._config())
+        self._watch = TopicWatch(self._topic, opened, settings.watch_interval.seconds, ask=self._ask_for_topic)
 
     @property
     def log_id(self) -> str:
@@ -63,6 +64,8 @@ class KafkaSubscription:
             raise LogUnavailable("subscription is closed")
         if self._watch.failure is not None:
             raise self._watch.failure
+        if self._watch.client_lost:
+            self._replace_consumer()
         if not self._joined:
             self._joined = True
             topics = [self._settings.topic]
@@ -132,16 +135,16 @@ class KafkaSubscription:
         if self._closed:
             return
         self._closed = True
+        self._watch.close()  # it asks through the consumer
         try:
             self._consumer.close()  # calls _revoked
             if remaining := self._ahead.partitions:
                 self._tell(self._listener.revoked, remaining)
         finally:
             self._offsets.close()
-            self._watch.close()
         self._raise()
 
-    def _config(self, member: str) -> dict[str, Any]:
+    def _config(self) -> dict[str, Any]:
         settings = self._settings
         own: dict[str, Any] = {
             "group.id": self._group,
@@ -163,9 +166,25 @@ class KafkaSubscription:
             own["partition.assignment.strategy"] = settings.assignment_strategy
             own["session.timeout.ms"] = int(settings.session_timeout)
             own["heartbeat.interval.ms"] = max(1, min(_HEARTBEAT, settings.session_timeout // 3))
-        if member:
-            own["group.instance.id"] = member
+        if self._member:
+            own["group.instance.id"] = self._member
         return client_config(settings, "consumer", own, on_error=self._note)
+
+    def _replace_consumer(self) -> None:
+        """It knows no broker any more, and the group has given its partitions to others. A new one joins."""
+        self._logger.error("member is made anew", reason="it knows no broker any more", group=self._group)
+        partitions = self._ahead.partitions
+        self._forget(partitions)
+        if partitions:
+            self._tell(self._listener.lost, partitions)
+        self._consumer.close()
+        self._consumer = make_client(Consumer, self._config())
+        self._joined = False
+        self._watch.client_replaced()
+        self._raise()
+
+    def _ask_for_topic(self, seconds: float) -> None:
+        self._consumer.list_topics(self._settings.topic, seconds)
 
     def _fetch(self, timeout: float) -> None:
         """Moves what has come into `_ahead`, as far as there is room; calls the listener."""
@@ -270,12 +289,15 @@ class KafkaSubscription:
 
     def _end(self, tell: Callable[[Sequence[int]], None], taken: list[TopicPartition]) -> None:
         partitions = sorted(at.partition for at in taken if at.partition in self._ahead)
+        self._forget(partitions)
+        if partitions:
+            self._tell(tell, partitions)  # the client takes them off its own assignment after this
+
+    def _forget(self, partitions: Sequence[int]) -> None:
         for partition in partitions:
             self._ahead.drop(partition)
         self._paused.difference_update(partitions)
         self._forgotten.difference_update(partitions)
-        if partitions:
-            self._tell(tell, partitions)  # the client takes them off its own assignment after this
 
     def _tell(self, tell: Callable[[Sequence[int]], None], partitions: Sequence[int]) -> None:
         try:

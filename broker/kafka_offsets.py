@@ -5,7 +5,7 @@ import time
 
 from confluent_kafka import Consumer, KafkaException
 
-from broker.kafka_client import QUIET, client_config, log_error, make_client
+from broker.kafka_client import QUIET, UNANSWERED, client_config, log_error, make_client
 from broker.kafka_topic import partition_of
 from broker.settings import KafkaSettings
 from forebay.errors import ForebayError
@@ -29,7 +29,8 @@ class CommittedOffsets:
         self._failed: ForebayError | None = None
         self._failed_until = 0.0
         own = QUIET | {"group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False}
-        self._consumer = make_client(Consumer, client_config(settings, "offsets", own, on_error=lambda _error: None))
+        self._config = client_config(settings, "offsets", own, on_error=lambda _error: None)
+        self._consumer = make_client(Consumer, self._config)
 
     def get(self, partition: int) -> int | None:
         """None where the group has not committed this partition. Blocks. Raises LogUnavailable, Fatal."""
@@ -54,6 +55,9 @@ class CommittedOffsets:
             self._consumer.poll(0)  # lets go of what connections met; there is nothing to hand out
             (found,) = self._consumer.committed([partition_of(self._settings, partition)], timeout=_SECONDS)
         except KafkaException as error:
+            if error.args[0].code() in UNANSWERED:  # it may know no broker any more: see KafkaAdmin
+                self._consumer.close()
+                self._consumer = make_client(Consumer, self._config)
             raise log_error(error, doing) from error
         if found.error is not None:
             raise log_error(found.error, doing)

@@ -65,10 +65,13 @@ class KafkaWriter:
         self._trouble = ""
         self._trouble_ends = 0.0
         self._broken = False
+        self._producing = threading.Lock()
         self._closing = threading.Event()
         self._logger = structlog.get_logger(component="log")
         self._producer = self._new_producer()
-        self._watch = TopicWatch(admin, opened, settings.watch_interval.seconds, grown=self._grow)
+        self._watch = TopicWatch(
+            admin, opened, settings.watch_interval.seconds, ask=self._ask_for_topic, grown=self._grow
+        )
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -109,7 +112,8 @@ class KafkaWriter:
             )
         request = _Request(len(records), size, asyncio.get_running_loop().create_future())
         self._backlog += size
-        self._produce(records, request)
+        with self._producing:
+            self._produce(records, request)
         return await request.done
 
     async def close(self) -> None:
@@ -155,7 +159,7 @@ class KafkaWriter:
         while not self._closing.is_set() or len(self._producer):
             self._producer.poll(_POLL_SECONDS)
             self._answer()
-            if self._broken:
+            if self._broken or self._watch.client_lost:
                 self._replace_producer()
                 self._answer()
         self._answer()
@@ -202,19 +206,30 @@ class KafkaWriter:
         return make_client(Producer, client_config(settings, "gateway", own, on_error=self._note))
 
     def _replace_producer(self) -> None:
-        """An idempotent producer that has lost its place can never go on; a new one can. What waited has failed."""
-        self._logger.error("producer had a fatal error and is made anew")
-        old, self._producer = self._producer, self._new_producer()
+        """An idempotent producer that has lost its place, or its brokers, can never go on; a new one can.
+
+        What waited has failed.
+        """
+        why = "it knows no broker any more" if self._watch.client_lost else "it had a fatal error"
+        self._logger.error("producer is made anew", reason=why)
+        new = self._new_producer()
+        with self._producing:  # or a request could still be handed to the old one
+            old, self._producer = self._producer, new
+        while len(old):
+            old.purge()
+            old.flush(_POLL_SECONDS)  # hears of what was purged
         self._broken = False
-        old.purge()
-        old.flush(REQUEST_SECONDS)  # hears of what was purged
+        self._watch.client_replaced()
 
     def _grow(self, partitions: int) -> None:
         try:
-            self._producer.list_topics(self._settings.topic, REQUEST_SECONDS)  # so that it knows the new ones, too
+            self._ask_for_topic(REQUEST_SECONDS)  # so that the producer knows the new ones, too
         except KafkaException as error:
             raise LogUnavailable(f"kafka does not answer error={text(error.args[0])}") from error
         self._partitions = partitions
+
+    def _ask_for_topic(self, seconds: float) -> None:
+        self._producer.list_topics(self._settings.topic, seconds)
 
     def _note(self, error: KafkaError) -> None:
         """Called from within poll."""

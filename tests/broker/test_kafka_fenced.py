@@ -12,10 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from broker import kafka_admin, kafka_topic
-from broker.kafka_client import QUIET, client_config
 from broker.kafka_topic import KafkaTopic
 from broker.log import LogUnavailable
 from tests.broker.kafka_harness import settings_of
@@ -49,22 +47,6 @@ def threads() -> int:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_topic, "REQUEST_SECONDS", 2.0)
     monkeypatch.setattr(kafka_admin, "REQUEST_SECONDS", 2.0)
-
-
-def test_a_client_that_is_lost_is_replaced_once_by_whoever_asks(kafka: KafkaBroker, topic_name: str) -> None:
-    settings = settings_of(kafka.bootstrap, kafka.create_topic(topic_name))
-    topic = KafkaTopic(settings)
-    opened = topic.open()
-    before = threads()
-    for ask in (lambda: topic.confirm(opened), lambda: topic.ends([0, 1]), lambda: topic.ends([0], start=True)):
-        topic._admin._client = AdminClient(
-            client_config(settings, "lost", QUIET | {"bootstrap.servers": LOST}, on_error=lambda _error: None)
-        )
-        with ThreadPoolExecutor(4) as askers:
-            told = [future.exception() for future in [askers.submit(ask) for _ in range(4)]]
-        assert all(isinstance(error, LogUnavailable) for error in told)
-        ask()
-    assert threads() < before + 8, "clients that were replaced have not ended"
 
 
 def describe(topic: KafkaTopic, seconds: float, *, once: bool = False) -> int:
