@@ -140,5 +140,5 @@ def _write(sources: Mapping[Path, bytes], work: Path) -> None:
         for path in (work / package).iterdir():
             if path.suffix in {".pyx", ".pxd"} and path.relative_to(work) not in sources:
                 path.unlink()
-                for left in path.parent.glob(f"{path.stem}.*"):
-                    left.unlink()
+                for made in (*path.parent.glob(f"{path.stem}.c"), *path.parent.glob(f"{path.stem}.*.so")):
+                    made.unlink()

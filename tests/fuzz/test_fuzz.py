@@ -79,3 +79,14 @@ def test_a_seed_repeats_its_inputs() -> None:
     assert inputs == [two.of(corpus) for _ in range(50)]
     assert inputs != [other.of(corpus) for _ in range(50)]
     assert len(set(inputs)) > 30
+
+
+def test_a_kernel_that_is_gone_takes_what_was_made_of_it_along(tmp_path: Path) -> None:
+    names = ("gone.pyx", "gone.pxd", "gone.c", "gone.abi.so", "kept.pyx", "kept.pxd", "kept.c", "kept.abi.so")
+    for package in ("wire", "tsdb", "consumers", "query"):
+        (tmp_path / package).mkdir()
+        for name in names:
+            (tmp_path / package / name).write_bytes(b"")
+    sanitized._write({Path("wire", "kept.pyx"): b""}, tmp_path)
+    assert [path.name for path in (tmp_path / "wire").iterdir()] == ["kept.pyx"]
+    assert list((tmp_path / "tsdb").iterdir()) == []
