@@ -117,9 +117,7 @@ class KafkaTopic:
         topic = self.describe()
         if topic is None:
             self._create()
-            topic = self.describe()
-        if topic is None:
-            raise LogUnavailable(f"topic was just made and is not known yet topic={self._name}")
+            topic = self._describe_made()
         self._check()
         wanted = self._settings.create_topic
         if wanted is not None and topic.partitions < wanted.partitions:
@@ -129,6 +127,15 @@ class KafkaTopic:
                 partitions=topic.partitions,
                 wanted=wanted.partitions,
             )
+        return topic
+
+    def _describe_made(self) -> Topic:
+        """A topic is made by the controller; the broker that is asked next may not have heard of it yet."""
+        deadline = time.monotonic() + REQUEST_SECONDS
+        while (topic := self.describe()) is None:
+            if time.monotonic() > deadline:
+                raise LogUnavailable(f"topic was just made and is not known yet topic={self._name}")
+            time.sleep(_UNSETTLED_SECONDS)
         return topic
 
     def describe(self) -> Topic | None:
