@@ -8,8 +8,17 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from forebay.clock import ManualClock
+from tests.leftovers import held, left
 from tests.peers.kafka import KafkaBroker
 from tests.peers.recipes import PEERS, Recipe
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """Set up before all others, and so torn down after them."""
+    before = held()
+    yield
+    assert left(before, 10) == set(), "open at the end of the run; close them in the test or fixture that opened them"
 
 
 @pytest.fixture
