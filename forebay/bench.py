@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 
+from forebay.columns import columns
 from forebay.exit_codes import OK, START_FAILED, USAGE
 from forebay.flags import Flags
-from forebay.scenarios import table
+from forebay.scenarios import scaling_table, table
 from forebay.scenarios.calibration import Calibration, figures
 from forebay.scenarios.outcome import Outcome
 from forebay.scenarios.picture import picture
 from forebay.scenarios.run import play
+from forebay.scenarios.scaling import METRICS, scale
 from forebay.scenarios.scenario import SCENARIOS
 from forebay.settings import Settings
 
@@ -45,6 +47,18 @@ def _scenarios(flags: Flags) -> int:
     else:
         sys.stdout.write(table.text(outcomes))
     return _draw(bench.chart, picture(outcomes)) if bench.chart else OK
+
+
+def _scaling(flags: Flags) -> int:
+    bench = flags.bench
+    days = [scale(metric, bench.behavior, bench.seed, Calibration()) for metric in METRICS]
+    if flags.json:
+        _print_json([{name: value for name, value in day._asdict().items() if name != "minutes"} for day in days])
+    elif bench.markdown:
+        sys.stdout.write(table.markdown(scaling_table.HEADS, [scaling_table.row(day) for day in days]))
+    else:
+        sys.stdout.write(columns(scaling_table.HEADS, [scaling_table.row(day) for day in days]))
+    return _draw(bench.chart, scaling_table.picture(days)) if bench.chart else OK
 
 
 def _figures(flags: Flags) -> int:
@@ -81,4 +95,4 @@ def _draw(file: Path, drawn: str) -> int:
     return OK
 
 
-_ACTIONS: Mapping[str, Callable[[Flags], int]] = {"scenarios": _scenarios, "figures": _figures}
+_ACTIONS: Mapping[str, Callable[[Flags], int]] = {"scenarios": _scenarios, "scaling": _scaling, "figures": _figures}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from forebay.scenarios.run import DESIGNS
+from forebay.scenarios.scaling import BEHAVIORS
 from forebay.scenarios.scenario import SCENARIOS
 from forebay.scenarios.size import SIZES, Size
 
@@ -24,6 +25,7 @@ class BenchFlags(NamedTuple):
     seed: int = 1
     chart: Path | None = None
     markdown: bool = False
+    behavior: str = "slow"
 
 
 def add_bench(
@@ -31,7 +33,7 @@ def add_bench(
     exit_codes: str,
 ) -> None:
     """Adds the command. It needs no settings, no log and no bucket."""
-    text = "Play scenarios on a model of this and other designs, calibrated with measured figures: scenarios, figures."
+    text = "Play a model of this and other designs, calibrated with measured figures: scenarios, scaling, figures."
     actions = commands.add_parser("bench", help=text, description=text, allow_abbrev=False).add_subparsers(
         dest="bench.action", metavar="ACTION", required=True
     )
@@ -81,17 +83,32 @@ def add_bench(
         help="may be repeated (default: all)",
     )
     scenarios.add_argument(
-        "--seed",
-        dest="bench.seed",
-        metavar="NUMBER",
-        type=int,
-        default=1,
-        help="what is left to chance: which node is hit, and how far into a segment; the same seed gives the same "
-        "figures (default: 1)",
-    )
-    scenarios.add_argument(
         "--chart", dest="bench.chart", metavar="FILE", type=Path, help="draw one scenario at one size over time, as SVG"
     )
+    scaling = action(
+        "scaling",
+        "Say which metric scales consumers best: a day with a step, a spike, an update and a slow consumer, under a "
+        "scaler that sees one metric.",
+        exit_codes,
+    )
+    scaling.add_argument(
+        "--behavior",
+        dest="bench.behavior",
+        choices=tuple(BEHAVIORS),
+        default="slow",
+        help="slow: as deploy/kubernetes has it; prompt: up at once, down after half an hour (default: slow)",
+    )
+    scaling.add_argument("--chart", dest="bench.chart", metavar="FILE", type=Path, help="draw the day, as SVG")
+    for played in (scenarios, scaling):
+        played.add_argument(
+            "--seed",
+            dest="bench.seed",
+            metavar="NUMBER",
+            type=int,
+            default=1,
+            help="what is left to chance: which node is hit, and how far into a segment; the same seed gives the same "
+            "figures (default: 1)",
+        )
     action("figures", "Print every figure that the model is calibrated with, and where it is from.", exit_codes)
 
 

@@ -53,7 +53,6 @@ class Calibration:
     broker_write: float = Figure(0.69e-6, "CPU s", "measured", f"{_BROKER}: a sample is appended")
     broker_read: float = Figure(0.52e-6, "CPU s", "measured", f"{_BROKER}: read by a follower or a consumer")
     election_seconds: float = Figure(10, "s", "published", _KAFKA)
-    brokers: float = Figure(6, "brokers", "assumed", "two in each of three zones")
     log_replicas: float = Figure(3, "copies", "published", "create_topic.replication_factor")
     log_retention: float = Figure(86_400, "s", "assumed", "a day, as docs/scale-out.md advises")
 

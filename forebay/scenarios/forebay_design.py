@@ -82,7 +82,7 @@ class ForebayDesign(LogFed):
         elif isinstance(event, Hot):
             self.heat(self.chance.randrange(len(self.readers.shares)), event.share, now + event.seconds)
 
-    def _open(self, partition: int, now: float) -> float:
+    def opened(self, partition: int, now: float) -> float:
         """Samples of its open segment."""
         group = self.group
         age = (self.clock + now) % group.segment_seconds
@@ -98,7 +98,7 @@ class ForebayDesign(LogFed):
         behind = self.readers.unsettle(partition)
         behind.resumes = max(until, behind.resumes)
         # What was taken since the segment began is taken again; what comes meanwhile is lag.
-        behind.rebuild = max(0.0, self._open(partition, now) - behind.lag)
+        behind.rebuild = max(0.0, self.opened(partition, now) - behind.lag)
         self.takeovers.append(Takeover(partition, now, behind.resumes, behind.rebuild))
 
     def _detected(self, now: float) -> float:

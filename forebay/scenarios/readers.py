@@ -66,6 +66,8 @@ class Readers:
         """Of owners that do not do what they could."""
         self.produced = 0.0
         self.consumed = 0.0
+        self.worked = 0.0
+        """Seconds that owners were busy, all together."""
         self._settled: dict[int, float] = {}
         self._settled_sum = 0.0
         self._count_settled()
@@ -120,6 +122,7 @@ class Readers:
         settled = arrived * self._settled_sum
         self.produced += settled
         self.consumed += settled
+        self.worked += settled / self.capacity
         for partition in self.behind:
             of_owner.setdefault(self.owner[partition], []).append(partition)
         for owner, partitions in of_owner.items():
@@ -141,6 +144,7 @@ class Readers:
         time = max(0.0, seconds * self.speed.get(owner, 1.0) - settled)
         wanted = sum(needs)
         part = min(1.0, time / wanted) if wanted else 0.0
+        self.worked += wanted * part
         for partition, need in zip(partitions, needs, strict=True):
             each = self.behind[partition]
             mine = need * part

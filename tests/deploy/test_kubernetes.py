@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from forebay.flags import LISTEN, parse_flags
+from forebay.scenarios.calibration import Calibration
+from forebay.scenarios.forebay_design import held
+from forebay.scenarios.scaling import BEHAVIORS
 from forebay.settings import Settings, host_and_port
 from forebay.settings_file import parse_settings
 from forebay.units import Size
@@ -100,29 +103,47 @@ def test_keda_knows_the_trigger(manifests: Manifests, peer: Callable[[str], Reci
     (trigger,) = manifests.one("ScaledObject", "forebay-consumer")["spec"]["triggers"]
     scalers = json.loads(peer("keda").program("scalers").read_text())["scalers"]
     (known,) = (
-        {each["name"]: each for each in scaler["parameters"]} for scaler in scalers if scaler["type"] == "kafka"
+        {each["name"]: each for each in scaler["parameters"]} for scaler in scalers if scaler["type"] == trigger["type"]
     )
     for name, value in trigger["metadata"].items():
         assert isinstance(value, str), name  # KEDA takes nothing else
         assert value in (known[name].get("allowedValue") or [value])
 
 
-def test_the_scaler_watches_what_the_consumers_read(manifests: Manifests) -> None:
+def test_the_scaler_asks_for_a_metric_of_ours(manifests: Manifests) -> None:
+    (trigger,) = manifests.one("ScaledObject", "forebay-consumer")["spec"]["triggers"]
+    (metric,) = re.findall(r"forebay_\w+", trigger["metadata"]["query"])
+    assert f"| `{metric}` | counter |" in (ROOT / "docs" / "metrics.md").read_text()
+
+
+def test_the_scaler_asks_no_more_of_a_consumer_than_it_can_hold(manifests: Manifests) -> None:
     spec = manifests.one("ScaledObject", "forebay-consumer")["spec"]
     settings = settings_of(manifests, manifests.workloads["consumer"])
-    metadata = spec["triggers"][0]["metadata"]
-    assert metadata["bootstrapServers"] == settings.broker.kafka.bootstrap_servers
-    assert metadata["topic"] == settings.broker.kafka.topic
-    assert metadata["consumerGroup"] == settings.consumer.group_id
     topic = settings.broker.kafka.create_topic
     assert topic is not None
     assert spec["minReplicaCount"] >= 2
     assert spec["maxReplicaCount"] * 4 <= topic.partitions
     behaviour = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     assert behaviour["scaleDown"]["stabilizationWindowSeconds"] >= 2 * settings.segment.interval.seconds
-    (count,) = re.findall(r"about ([\d,]+) a second", (DIRECTORY / "consumer-scaling.yaml").read_text())
-    a_segment = int(count.replace(",", "")) * settings.segment.interval.seconds
-    assert int(metadata["lagThreshold"]) == pytest.approx(a_segment, rel=0.02)
+    given = Calibration()
+    rate = int(spec["triggers"][0]["metadata"]["threshold"])
+    opened = topic.partitions / spec["minReplicaCount"] * settings.segment.max_bytes / given.record_sample
+    heads = held(given, 1, rate * given.scrape_seconds, opened) - given.consumer_base
+    assert 0.9 * settings.consumer.memory < heads <= settings.consumer.memory
+    assert rate < given.busy * given.consumer_rate
+
+
+def test_the_scaler_is_the_one_that_was_compared(manifests: Manifests) -> None:
+    behavior = BEHAVIORS["slow"]
+    spec = manifests.one("ScaledObject", "forebay-consumer")["spec"]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (behavior.least, behavior.most)
+    rules = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    for rule, window, pods, period in (
+        (rules["scaleUp"], behavior.up_window, behavior.up_pods, behavior.up_period),
+        (rules["scaleDown"], behavior.down_window, behavior.down_pods, behavior.down_period),
+    ):
+        assert rule["stabilizationWindowSeconds"] == window
+        assert rule["policies"] == [{"type": "Pods", "value": pods, "periodSeconds": period}]
 
 
 def test_scalers_and_budgets_mean_what_is_there(manifests: Manifests) -> None:

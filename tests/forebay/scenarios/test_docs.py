@@ -25,4 +25,4 @@ def test_a_table_is_what_its_command_prints(command: str, capsys: pytest.Capture
 
 
 def test_there_is_a_table_for_each_action() -> None:
-    assert {command.split()[0] for command in TABLES} == {"scenarios", "figures"}
+    assert {command.split()[0] for command in TABLES} == {"scenarios", "scaling", "figures"}
