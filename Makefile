@@ -29,7 +29,7 @@ bench: $(VENV)/kernels  ## figures with their peers in the same run; docs/perfor
 	$(BIN)/python -m bench
 
 soak: $(VENV)/kernels  ## kill -9 at random moments under load, for ROUNDS rounds
-	$(BIN)/python -m tests.crash --rounds $(or $(ROUNDS),100)
+	$(BIN)/python -m tests.crash --rounds $(or $(ROUNDS),100) $(if $(RECORD_VERSION),--record-version $(RECORD_VERSION))
 
 elastic: $(VENV)/kernels ## consumers come and go under load on Kafka and S3, 20 minutes; tables and charts of docs/elastic.md
 	$(BIN)/python -m tests.peers kafka-4.1 versitygw
@@ -38,9 +38,9 @@ elastic: $(VENV)/kernels ## consumers come and go under load on Kafka and S3, 20
 senders: $(VENV)/kernels ## Prometheus 3.15 (1.0 and 2.0), 2.42 and vmagent for MINUTES, through restarts and outages; nothing may be lost
 	$(BIN)/python -m tests.senders --minutes $(or $(MINUTES),5)
 
-chaos: $(VENV)/kernels ## EVENTS of all kinds on real Kafka and S3; SEED repeats a plan, COMPACTOR=1 adds one (docs/testing.md)
+chaos: $(VENV)/kernels ## EVENTS of all kinds on real Kafka and S3; SEED repeats a plan, COMPACTOR=1 adds one, RECORD_VERSION=2 leaves labels out (docs/testing.md)
 	$(BIN)/python -m tests.peers kafka-4.1 versitygw
-	$(BIN)/python -m tests.chaos --events $(or $(EVENTS),200) $(if $(SEED),--seed $(SEED)) $(if $(COMPACTOR),--compactor)
+	$(BIN)/python -m tests.chaos --events $(or $(EVENTS),200) $(if $(SEED),--seed $(SEED)) $(if $(COMPACTOR),--compactor) $(if $(RECORD_VERSION),--record-version $(RECORD_VERSION))
 
 fuzz: $(VENV)/kernels  ## hostile bytes into every kernel under AddressSanitizer, for SECONDS; or REQUESTS mutated write requests
 	$(BIN)/python -m tests.fuzz.run $(if $(REQUESTS),--requests $(REQUESTS) --processes 2,--seconds $(SECONDS))

@@ -28,12 +28,13 @@ def main() -> int:
     )
     parser.add_argument("--outage", type=float, default=LONG.outage, help="longest outage in seconds (default: 120)")
     parser.add_argument("--compactor", action="store_true", help="with a compactor, and blocks compared as read")
+    parser.add_argument("--record-version", type=int, choices=(1, 2), default=1, help="of the log (default: 1)")
     parser.add_argument("--plan", action="store_true", help="show the plan and end")
     parser.add_argument("--keep", type=Path, help="leave everything in this directory")
     options = parser.parse_args()
     gap = options.minutes * 60 / options.events if options.minutes else LONG.gap
     tempo = LONG._replace(gap=gap, outage=options.outage, events=options.events)
-    cast = Cast(compactors=int(options.compactor), interval="3s")
+    cast = Cast(compactors=int(options.compactor), interval="3s", record_version=options.record_version)
     seed = options.seed
     events = schedule(seed, cast, tempo)
     if options.plan:

@@ -47,6 +47,7 @@ class Cast(NamedTuple):
     """Seconds between a sender's requests."""
     interval: str = "2s"
     """Of segments."""
+    record_version: int = 1
 
 
 class Cluster:
@@ -146,6 +147,8 @@ class Cluster:
         found: dict[str, dict[str, Any]] = {
             "broker": {
                 "type": "kafka",
+                "record_version": self.cast.record_version,
+                "label_window": "8s",  # a few segments; labels are written anew every few seconds
                 "kafka": {
                     "bootstrap_servers": self.kafka.bootstrap,
                     "topic": self.topic.name,

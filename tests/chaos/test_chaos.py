@@ -38,8 +38,8 @@ def test_a_storm_changes_no_byte(broker: KafkaBroker, store: S3Server, tmp_path:
     assert outcome.seen["publish failures"] > 0
 
 
-def test_a_storm_while_blocks_are_merged(broker: KafkaBroker, store: S3Server, tmp_path: Path) -> None:
-    cast, seed = Cast(compactors=1), 36
+def test_a_storm_of_labels_once_while_blocks_are_merged(broker: KafkaBroker, store: S3Server, tmp_path: Path) -> None:
+    cast, seed = Cast(compactors=1, record_version=2), 36
     events = schedule(seed, cast, SHORT)
     assert {"compactor killed", "compactor frozen"} <= {event.kind for event in events}
     outcome = storm(tmp_path / "storm", broker, store, cast=cast, events=events, seed=seed)

@@ -24,6 +24,8 @@ class LogRecord(NamedTuple):
     offset: int
     key: bytes
     value: bytes
+    version: bytes
+    """As its header has it."""
 
 
 class Topic:
@@ -135,7 +137,9 @@ def _record(message: Message) -> LogRecord:
     error, partition, offset = message.error(), message.partition(), message.offset()
     if error is not None or partition is None or offset is None:
         raise KafkaException(error)
-    return LogRecord(partition, offset, message.key() or b"", message.value() or b"")
+    version = dict(message.headers() or ()).get("forebay-version")
+    found = version if isinstance(version, bytes) else b""
+    return LogRecord(partition, offset, message.key() or b"", message.value() or b"", found)
 
 
 def _until(done: Callable[[], bool], message: str, seconds: float = 60) -> None:

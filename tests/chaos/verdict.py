@@ -13,6 +13,8 @@ from tests.e2e.forebay import audit
 from tests.e2e.samples import Samples, load
 from tests.faults.client import Client
 from tests.wire.messages import WriteRequest
+from tests.wire.record_v2 import decode, taught, written_out
+from wire.hashing import tenant_seed
 
 _OURS = ("forebay/segments/", "forebay/rollups/", "forebay/quarantine/")
 
@@ -88,11 +90,18 @@ def from_log(cluster: Cluster, manifests: list[Manifest]) -> Samples:
     poison = {(manifest.partition, record.offset) for manifest in manifests for record in manifest.quarantined}
     segments = {partition: _Segments(manifests, partition) for partition in range(cluster.topic.partitions)}
     found: dict[Key, dict[int, int]] = {}
+    known: dict[bytes, dict[bytes, bytes]] = {}
     for record in cluster.topic.records():
+        labels, value = known.setdefault(record.key, {}), record.value
+        if record.version == b"2":
+            # Whichever labels of a hash are in reach, they are these; records in quarantine teach, too.
+            labels |= taught(decode(value), tenant_seed(record.key))
         if (record.partition, record.offset) in poison:
             continue
+        if record.version == b"2":
+            value = written_out(decode(value), labels, tenant_seed(record.key))
         segment = (record.partition, segments[record.partition].start_of(record.offset))
-        for key, bits in samples_of(record.value):
+        for key, bits in samples_of(value):
             found.setdefault(key, {}).setdefault(hash(segment), bits)
     return {key: list(by_segment.values()) for key, by_segment in found.items()}
 

@@ -13,14 +13,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100, help="how many times to kill the process (default: 100)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of all choices (default: the time)")
+    parser.add_argument("--record-version", type=int, choices=(1, 2), default=1, help="of the log (default: 1)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="forebay-crash-") as scratch:
         began = time.monotonic()
-        outcome = storm(Path(scratch), options.rounds, options.seed)
+        outcome = storm(Path(scratch), options.rounds, options.seed, options.record_version)
     print(
         f"seed {options.seed}: {outcome.kills} kills in {time.monotonic() - began:.0f} s, "
         f"{outcome.acknowledged} samples acknowledged, {outcome.uncertain} of unknown outcome, "
-        f"{outcome.manifests} segments, {outcome.blocks} blocks"
+        f"{outcome.manifests} segments, {outcome.blocks} blocks, {outcome.without_labels} series without labels"
     )
     for problem in outcome.problems:
         print(f"PROBLEM: {problem}")

@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from broker.open import open_reader
+from broker.record import is_version_2
+from broker.settings import BrokerSettings
 from tests.crash.senders import Key, Sender
 from tests.e2e.forebay import ForebayServer, audit
 from tests.e2e.samples import load
+from tests.wire.record_v2 import decode
 
-SETTINGS: dict[str, Any] = {
-    "segment": {"interval": "2s", "grace": "200ms"},
-    "broker": {"embedded": {"partitions": 3}},
-    "self_metrics": {"enabled": False},
-}
+
+def settings(record_version: int) -> dict[str, Any]:
+    """Labels are written anew several times in a storm, and lie in segments before those that need them."""
+    return {
+        "segment": {"interval": "2s", "grace": "200ms"},
+        "broker": {"embedded": {"partitions": 3}, "record_version": record_version, "label_window": "6s"},
+        "self_metrics": {"enabled": False},
+    }
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Outcome:
     uncertain: int
     blocks: int
     manifests: int
+    without_labels: int
+    """Series entries in the log."""
     problems: tuple[str, ...]
 
 
@@ -48,10 +57,10 @@ def objects(bucket: Path) -> dict[str, str]:
     }
 
 
-def storm(directory: Path, rounds: int, seed: int) -> Outcome:
+def storm(directory: Path, rounds: int, seed: int, record_version: int = 1) -> Outcome:
     """Loads an all-in-one from three senders, kills it `rounds` times, lets it finish, and checks everything."""
     chance = random.Random(seed)
-    server = ForebayServer(directory / "stormy", SETTINGS)
+    server = ForebayServer(directory / "stormy", settings(record_version))
     server.start()
     server.ready()
     senders = [Sender(number, [server.port], f"tenant-{number % 2}", seed + number) for number in range(3)]
@@ -71,7 +80,7 @@ def storm(directory: Path, rounds: int, seed: int) -> Outcome:
     server.wait_published()
     code, report = audit(server.settings_file, server.data, "--deep")
     server.stop()
-    quiet = quiet_run(directory, server)
+    quiet = quiet_run(directory, server, record_version)
     acknowledged: dict[Key, int] = {}
     uncertain: dict[Key, int] = {}
     problems = [] if code == 0 else [f"audit failed:\n{report}"]
@@ -88,13 +97,29 @@ def storm(directory: Path, rounds: int, seed: int) -> Outcome:
         len(uncertain),
         len(list(server.bucket.glob("*/meta.json"))),
         len(manifests),
+        count_without_labels(server.data / "log"),
         tuple(problems),
     )
 
 
-def quiet_run(directory: Path, stormy: ForebayServer) -> ForebayServer:
+def count_without_labels(log: Path) -> int:
+    """Of records of version 2."""
+    reader = open_reader(BrokerSettings(), log)
+    found = 0
+    for partition in range(reader.partitions):
+        offset = reader.start_offset(partition)
+        while records := reader.read(partition, offset, 1 << 24):
+            offset = records[-1].offset + 1
+            for record in filter(is_version_2, records):
+                read = decode(record.value)
+                found += len(read.rows) + len(read.hashed)
+    reader.close()
+    return found
+
+
+def quiet_run(directory: Path, stormy: ForebayServer, record_version: int = 1) -> ForebayServer:
     """One undisturbed process over a copy of the storm's log, into a bucket of its own."""
-    quiet = ForebayServer(directory / "quiet", SETTINGS)
+    quiet = ForebayServer(directory / "quiet", settings(record_version))
     quiet.data.mkdir()
     shutil.copytree(
         stormy.data / "log", quiet.data / "log", ignore=shutil.ignore_patterns("commits", "groups", "*.lock")

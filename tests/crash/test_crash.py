@@ -10,11 +10,13 @@ from tests.crash.storm import compare_objects, storm
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_kill_9_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    outcome = storm(tmp_path, rounds=8, seed=20_260)
+@pytest.mark.parametrize("record_version", [1, 2])
+def test_kill_9_under_load_loses_and_repeats_nothing(tmp_path: Path, record_version: int) -> None:
+    outcome = storm(tmp_path, rounds=8, seed=20_260, record_version=record_version)
     assert outcome.problems == ()
     assert outcome.acknowledged > 500
     assert outcome.manifests > 3
+    assert (outcome.without_labels > 500) == (record_version == 2)
 
 
 def test_a_changed_byte_and_a_missing_object_are_seen(tmp_path: Path) -> None:
