@@ -6,7 +6,8 @@ all needed, there are some more.
 
 The target is the settings', or twice the least that a request takes with hardly any other at work, where the log is
 slower than that by nature. What that least is must have been seen within a minute: where it was not, there are few
-places for as long as it takes to see.
+places for as long as it takes to see. Where there are few places already, and requests still take longer, that is no
+longer true: fewer would get less done and nothing sooner. So for a moment what they take then counts in its place.
 """
 
 from collections import deque
@@ -18,7 +19,11 @@ _MOMENT_SECONDS = 0.1
 _ENOUGH = 10
 """Requests that a mean is taken of, and that are looked at with few others."""
 _LATELY_SECONDS = 60.0
+_SLOW_SECONDS = 10.0
+"""For how long a log is taken to be as slow as it was with few places."""
 _GROWTH = 1.1
+_GROWTH_WHILE_SLOW = 1.5
+"""From few places on, and with moments as long as requests take."""
 _SLOWEST = 0.5
 """The least share of places that one moment leaves."""
 
@@ -39,6 +44,8 @@ class Places:
         self._before_look: tuple[int, float] | None = None
         """Places and mean time from before there were few places only to see what a request takes then."""
         self._seen = 0
+        self._slow: tuple[float, float] = (0.0, 0.0)
+        """Until when the log is taken to be slow, and the mean time that it took with few places."""
 
     def needed(self) -> None:
         """Somebody waits, and no place is free for it."""
@@ -70,7 +77,14 @@ class Places:
             self.count, self._seen = min(FEW, self.most), 0
             return
         target = max(self._target, 2 * self._least[0][1]) if self._least else self._target
+        until, slow = self._slow
+        growth = _GROWTH
+        if now < until:
+            target, growth = max(target, 2 * slow), _GROWTH_WHILE_SLOW
+        fewest = min(FEW, self.most)
         if mean > target:
-            self.count = max(min(FEW, self.most), int(self.count * max(_SLOWEST, target / mean)))
+            if self.count == fewest:
+                self._slow = now + _SLOW_SECONDS, mean
+            self.count = max(fewest, int(self.count * max(_SLOWEST, target / mean)))
         elif self._needed:
-            self.count = min(self.most, int(self.count * _GROWTH) + 1)
+            self.count = min(self.most, int(self.count * growth) + 1)

@@ -15,7 +15,8 @@ from tests.gateway.simulated_loop import SimulatedLoop, simulate
 CAPACITY = 1 / 1.1e-3
 """Requests per second."""
 _HEADERS, _REFUSAL, _WORK, _ANSWER = 0.1e-3, 0.05e-3, 0.9e-3, 0.1e-3
-_LOG_LEAST, _LOG_MORE = 5e-3, 3e-3
+_LOG = 5e-3, 3e-3
+"""Seconds: the least, and how many more on average."""
 _HICCUPS, _HICCUP = 0.002, 50e-3
 
 
@@ -45,6 +46,9 @@ class Model:
         self._chance = random.Random(1)
         self._due: list[tuple[float, str]] = []
         self._stalls: list[tuple[float, float]] = []
+        self._log = _LOG
+        self._slows_at: float | None = None
+        self._slow_log = _LOG
 
     def come(self, tenant: str, load: float, begin: float, end: float) -> None:
         """So many times the capacity, from and until when."""
@@ -60,6 +64,10 @@ class Model:
         """The process stands still, as one does that has used up its CPU quota."""
         self._stalls.append((at, seconds))
 
+    def log_slows(self, at: float, least: float, more: float) -> None:
+        """Each append takes the least and by chance some more from then on, however many there are."""
+        self._slows_at, self._slow_log = at, (least, more)
+
     def run(self) -> "Model":
         simulate(self._run(), self._loop)
         return self
@@ -68,6 +76,8 @@ class Model:
         admission = Admission(Places(256, 0.025), **self._waits)
         for at, seconds in self._stalls:
             self._loop.call_at(at, self._loop.spend, seconds)
+        if self._slows_at is not None:
+            self._loop.call_at(self._slows_at, self._slow)
         async with asyncio.TaskGroup() as requests:
             for at, tenant in sorted(self._due):
                 if at > self._loop.time():
@@ -90,6 +100,10 @@ class Model:
             loop.spend(_ANSWER)
             answers.served.append((came, loop.time() - came))
 
+    def _slow(self) -> None:
+        self._log = self._slow_log
+
     def _log_seconds(self) -> float:
         hiccup = _HICCUP if self._chance.random() < _HICCUPS else 0.0
-        return _LOG_LEAST + self._chance.expovariate(1 / _LOG_MORE) + hiccup
+        least, more = self._log
+        return least + self._chance.expovariate(1 / more) + hiccup

@@ -79,6 +79,16 @@ def test_load_that_is_a_little_too_much_is_served_but_for_what_is_too_much() -> 
     assert answers.percentile(0.99) < 0.1
 
 
+def test_a_log_that_becomes_slow_costs_latency_and_not_what_is_served() -> None:
+    """Its broker is short of processor time: 8 requests at work at a time would be 40 a second."""
+    model = Model()
+    model.come("a", 2.0, 0.0, 11.0)
+    model.log_slows(3.0, 0.02, 0.2)
+    answers = model.run().answers["a"]
+    before, slow = answers.between(1.5, 3.0), answers.between(6.0, 11.0)
+    assert served(slow, 5.0) > 0.8 * served(before, 1.5)
+
+
 def test_one_tenants_overload_is_hardly_felt_by_another() -> None:
     model = Model()
     model.come("greedy", 3.0, 0.0, 8.0)

@@ -59,6 +59,25 @@ def test_a_log_that_is_slow_by_nature_is_not_starved() -> None:
     assert log.done > 0.97 * 600 * 256 / 0.2
 
 
+def test_a_log_that_has_become_slow_is_not_starved_though_it_was_fast_a_moment_ago() -> None:
+    """Its broker is short of processor time, or far away of a sudden: fewer places would make it no faster."""
+    places = Places(256, 0.025)
+    run(places, Log(10_000, 0.01), 20)
+    slow = Log(10_000, 0.4)
+    run(places, slow, 40, begin=20)
+    assert slow.done > 0.4 * 40 * 256 / 0.4
+
+
+def test_a_log_that_has_too_much_to_do_even_with_few_places_has_not_many_more() -> None:
+    places, log = Places(256, 0.025), Log(100, 0.005)
+    most = 0
+    for second in range(60):
+        took = run(places, log, 1, begin=second)
+        most = max(most, places.count if second > 5 else 0)
+        assert took < 0.3
+    assert most <= 3 * FEW
+
+
 def test_places_come_back_when_the_log_does() -> None:
     places = Places(256, 0.05)
     run(places, Log(100, 0.005), 10)
