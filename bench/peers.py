@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.chart import bars
 from bench.contest import Result, run
 from bench.load import Load, bodies
-from bench.receivers.forebay import ForebayEmbedded, ForebayOnKafka
+from bench.receivers.forebay import LABELS_ONCE, ForebayEmbedded, ForebayOnKafka
 from bench.receivers.mimir import Mimir
 from bench.receivers.prometheus import Prometheus
 from bench.receivers.receiver import Receiver
@@ -42,10 +42,16 @@ class Contestant:
 
 
 _KAFKA = ("kafka-4.1", "versitygw")
+_EMBEDDED = {"victoria-metrics": 3.0, "prometheus": 10.0, "thanos": 6.0, "thanos-rf3": 30.0}
+_ON_KAFKA = {"victoria-metrics": 2.5, "mimir-kafka": 15.0}
 CONTESTANTS = {
     "forebay": Contestant(lambda place, _, slot: ForebayEmbedded(place, slot)),
     "forebay-2.0": Contestant(lambda place, _, slot: ForebayEmbedded(place, slot), message=2),
+    "forebay-labels-once": Contestant(lambda place, _, slot: ForebayEmbedded(place, slot, LABELS_ONCE)),
     "forebay-kafka": Contestant(lambda place, ours, slot: ForebayOnKafka(place, ours(), slot), _KAFKA),
+    "forebay-kafka-labels-once": Contestant(
+        lambda place, ours, slot: ForebayOnKafka(place, ours(), slot, settings=LABELS_ONCE), _KAFKA
+    ),
     "victoria-metrics": Contestant(lambda place, _, __: VictoriaMetrics(place), ("victoria-metrics",)),
     "prometheus": Contestant(lambda place, _, __: Prometheus(place), ("prometheus-3.15",)),
     "thanos": Contestant(lambda place, _, __: ThanosReceive(place), ("thanos",)),
@@ -54,13 +60,13 @@ CONTESTANTS = {
     "mimir-kafka": Contestant(lambda place, ours, _: Mimir(place, ours()), (*_KAFKA, "mimir")),
 }
 TARGETS = (
-    ("forebay", "victoria-metrics", 3.0),
-    ("forebay", "prometheus", 10.0),
-    ("forebay", "thanos", 6.0),
-    ("forebay", "thanos-rf3", 30.0),
+    *((ours, peer, target) for peer, target in _EMBEDDED.items() for ours in ("forebay", "forebay-labels-once")),
     ("forebay-2.0", "forebay", 1.0),
-    ("forebay-kafka", "victoria-metrics", 2.5),
-    ("forebay-kafka", "mimir-kafka", 15.0),
+    *(
+        (ours, peer, target)
+        for peer, target in _ON_KAFKA.items()
+        for ours in ("forebay-kafka", "forebay-kafka-labels-once")
+    ),
 )
 """Ratios of samples per CPU-second, services apart, that there should be."""
 Rounds = Mapping[str, Sequence[Result]]

@@ -76,22 +76,22 @@ class SlotPassedError(Exception):
     """The load was not sent within one slot: what lies in two segments costs more."""
 
 
-def measure(step: Step, least_slot: int) -> Point:
+def measure(step: Step, least_slot: int, record_version: int = 1) -> Point:
     """In one segment of each partition: with a longer slot where it was not. Raises SlotPassedError in the end."""
     sent = list(bodies(step.load, time.time_ns() // 1_000_000))
     seconds = step.load.samples / _SAMPLES_PER_SECOND + len(sent) / _REQUESTS_PER_SECOND
     slot = max(least_slot, int(seconds / _SHARE_OF_SLOT))
     for _ in range(_ATTEMPTS):
         try:
-            return _measure(step, sent, slot)
+            return _measure(step, sent, slot, record_version)
         except SlotPassedError:
             slot *= 2
     raise SlotPassedError(f"{step.label}: not sent within {slot // 2} s")
 
 
-def _measure(step: Step, sent: Sequence[bytes], slot: int) -> Point:
+def _measure(step: Step, sent: Sequence[bytes], slot: int, record_version: int) -> Point:
     more = {
-        "broker": {"embedded": {"partitions": step.partitions}},
+        "broker": {"embedded": {"partitions": step.partitions}, "record_version": record_version},
         "limits": {"shard_size": step.shard} if step.shard else {},
     }
     with workplace(slot, **more) as (settings, data):
@@ -185,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--series", type=int, default=100_000, help="where they are not what grows")
     parser.add_argument("--scrapes", type=int, default=20, help="2 for tenants, twice as many for churn")
     parser.add_argument("--most-series", type=int, default=1_000_000, help="where their curve ends; 5M take 16 GiB")
+    parser.add_argument("--record-version", type=int, choices=[1, 2], default=1, help="broker.record_version")
     parser.add_argument("--slot", type=int, default=15, help="segment.interval in seconds, at least")
     parser.add_argument("--steps", type=int, help="only so many of each curve's first steps")
     parser.add_argument("--charts", type=Path, help="write scale-WHAT.svg into this directory")
@@ -193,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         steps = axes(options.series, options.scrapes, options.most_series)[name][: options.steps]
         points = []
         for step in steps:
-            points.append(measure(step, options.slot))
+            points.append(measure(step, options.slot, options.record_version))
             load_average = os.getloadavg()[0]
             print(f"{name} {step.label}: {points[-1]}, load average {load_average:.1f}", file=sys.stderr, flush=True)
         first = steps[0].load

@@ -37,20 +37,34 @@ HEADERS_2 = HEADERS | {
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _RECEIVE_BYTES = 1 << 16
 _RETRY_SECONDS = 0.1
+_GIVE_UP_SECONDS = 60.0
+"""For a receiver that closes connections."""
 
 
 class _Connection:
-    """One request at a time, over a connection that stays."""
+    """One request at a time, over a connection that stays as long as the receiver keeps it."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
+        self._socket = self._open()
+
+    def open_again(self) -> None:
+        self._socket.close()
+        self._socket = self._open()
+
+    def _open(self) -> socket.socket:
+        opened = socket.create_connection(("127.0.0.1", self._port), timeout=120)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
 
     def close(self) -> None:
         self._socket.close()
 
     def post(self, head: bytes, body: bytes) -> tuple[int, bytes]:
-        """Status and answer. `head` is all that stands before the length of the body. Raises SendError."""
+        """Status and answer. `head` is all that stands before the length of the body.
+
+        Raises ConnectionError where the receiver closed instead of an answer, as one may that is asked too much.
+        """
         self._socket.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
         self._socket.sendall(body)
         received = b""
@@ -65,7 +79,7 @@ class _Connection:
     def _more(self, received: bytes) -> bytes:
         data = self._socket.recv(_RECEIVE_BYTES)
         if not data:
-            raise SendError(f"the receiver closed the connection after {received[:300]!r}")
+            raise ConnectionResetError(f"the receiver closed the connection after {received[:300]!r}")
         return data
 
 
@@ -102,9 +116,17 @@ class _Work:
         if not body or self.failed:
             return False
         head = self._heads[number % len(self._heads)]
+        deadline = time.monotonic() + _GIVE_UP_SECONDS
         while True:
             began = time.monotonic()
-            status, text = connection.post(head, body)
+            try:
+                status, text = connection.post(head, body)
+            except ConnectionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+                connection.open_again()
+                continue
             self.took.append(time.monotonic() - began)
             if status in {200, 204}:
                 return True
@@ -130,7 +152,7 @@ def send(
     tenants: Sequence[Mapping[str, str]] = ({},),
     lanes: bool = False,
 ) -> Sent:
-    """Returns when every body was acknowledged; a 503 is sent again. Raises SendError.
+    """Returns when every body was acknowledged; what met a 503 or a closed connection is sent again. Raises SendError.
 
     Connections go to the ports in turn. Body number n has the headers of the tenant n modulo their number besides.
     With `lanes` a connection sends the bodies whose number is its own modulo the number of connections, as a sender's

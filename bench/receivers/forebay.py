@@ -11,6 +11,7 @@ from bench.receivers.receiver import ANSWER_SECONDS, Receiver, block_bytes, get,
 from bench.receivers.services import Services
 from tests.peers.process import free_port
 
+LABELS_ONCE = {"broker": {"record_version": 2}}
 _POLL_SECONDS = 0.5
 
 
@@ -22,6 +23,8 @@ class _Forebay(Receiver):
 
     def __init__(self, directory: Path, slot: int, settings: Mapping[str, Any]) -> None:
         super().__init__(directory)
+        if settings.get("broker", {}).get("record_version") == 2:
+            self.name += ", record version 2"
         self._port = free_port()
         self._consumer_port = self._port
         self._data = directory / "data"
