@@ -28,7 +28,6 @@ cdef inline int note_series(Walk* w, Cursor entry) noexcept nogil:
         return NO_MEMORY
     w.noted = noted
     noted += w.noted_count
-    noted.hash = w.hash
     noted.offset = <uint32_t>(entry.p - w.body)
     noted.size = <uint32_t>(entry.end - entry.p)
     noted.entries = <uint32_t>w.plan.count

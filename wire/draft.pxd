@@ -20,7 +20,8 @@ from wire.refusals cimport (
 )
 from wire.replicas cimport Replica, replica_in_pairs, replica_number
 from wire.walk cimport (
-    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, count_repeated, note_elements, too_large
+    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, count_repeated,
+    forget_admitted, note_elements, too_large
 )
 
 cdef struct Elements:
@@ -31,7 +32,6 @@ cdef struct Elements:
 
 cdef struct Draft:
     Cursor entry             # in the body, to show what was refused of it
-    uint32_t slot
     size_t start             # of the labels in scratch
     size_t labels            # their size
     size_t current           # start of the entry at hand; more than `start` once it was split
@@ -109,7 +109,7 @@ cdef inline int begin_draft(Walk* w, Draft* d, Cursor entry, size_t labels, int 
     d.current = d.start
     d.written = 0
     w.plan.scratch_size += labels
-    cdef int reason = admit_series(w, w.plan.scratch + d.start, labels, replica, &d.slot)
+    cdef int reason = admit_series(w, w.plan.scratch + d.start, labels, replica)
     if reason:
         w.plan.scratch_size = d.start
     return reason
@@ -151,7 +151,7 @@ cdef inline int draft_labels(Walk* w, Draft* d, Cursor entry, uint64_t whole) no
 
 cdef inline int _close_entry(Walk* w, const Draft* d) noexcept nogil:
     cdef size_t size = w.plan.scratch_size - d.current
-    if plan_add(&w.plan, d.current, size, d.slot | IN_SCRATCH) < 0:
+    if plan_add(&w.plan, d.current, size, IN_SCRATCH) < 0:
         return NO_MEMORY
     return note_elements(w, d.current + d.labels, w.plan.scratch_size)
 
@@ -199,6 +199,7 @@ cdef inline int add_element(
 cdef inline int end_draft(Walk* w, const Draft* d) noexcept nogil:
     """Of an entry that came to hold nothing, nothing is kept."""
     if d.written == 0:
+        forget_admitted(w)
         w.plan.scratch_size = d.start
         return 0
     w.accepted[LABELS] += 1

@@ -87,15 +87,14 @@ cdef inline int _store(Walk* w, const KnownLabels* labels, Cursor samples, uint6
     cdef Plan* plan = &w.plan
     cdef uint8_t* run = plan.scratch + plan.scratch_size
     cdef size_t size = labels.size + (samples.end - samples.p)
-    cdef uint32_t slot
     cdef int replica = _replica_of(w, labels)
     if replica < 0:
         return NO_MEMORY
     if count_repeated(w, labels.bytes) < 0:
         return TOO_LARGE
-    admit_series(w, run, labels.size, replica, &slot)  # there is room for one more
+    admit_series(w, run, labels.size, replica)  # there is room for one more
     memcpy(run + labels.size, samples.p, samples.end - samples.p)
-    if plan_add(plan, plan.scratch_size, size, slot | IN_SCRATCH) < 0:
+    if plan_add(plan, plan.scratch_size, size, IN_SCRATCH) < 0:
         return NO_MEMORY
     if note_elements(w, plan.scratch_size + labels.size, plan.scratch_size + size) < 0:
         return NO_MEMORY

@@ -115,8 +115,8 @@ cdef inline int plan_add_cut(Plan* plan, size_t offset, size_t size, Cut cut, ui
     plan.cut_count += 1
     return plan_add(plan, offset, size - cut.size, place | IS_CUT)
 
-cdef inline int plan_add_key(Plan* plan, uint64_t low, uint64_t high, size_t elements, size_t size) noexcept nogil:
-    """Of the entry that was added last. One that gets no key is metadata, or keeps its labels."""
+cdef inline int plan_add_key(Plan* plan, size_t elements, size_t size) noexcept nogil:
+    """Of the entry that was added last, its hash left open. One that gets no key is metadata, or keeps its labels."""
     cdef Key* key
     cdef void* keys = _grown(plan.keys, &plan.key_room, plan.count, sizeof(Key))
     if keys == NULL:
@@ -126,8 +126,6 @@ cdef inline int plan_add_key(Plan* plan, uint64_t low, uint64_t high, size_t ele
         plan.keys[plan.key_count].elements_size = 0
         plan.key_count += 1
     key = &plan.keys[plan.count - 1]
-    key.low = low
-    key.high = high
     key.elements = <uint32_t>elements
     key.elements_size = <uint32_t>size
     plan.key_count = plan.count

@@ -15,8 +15,10 @@ from wire.refusals cimport (
 from wire.series_walk cimport route_series
 from wire.series_walk_v2 cimport route_series_v2
 from wire.symbols cimport add_symbol
+from wire.unrouted cimport MAX_UNROUTED
 from wire.walk cimport (
-    EXEMPLARS, HISTOGRAMS, MALFORMED, NO_MEMORY, NO_SYMBOLS, OTHER_PROTOCOL, SAMPLES, Walk, hash_of, partition_of
+    EXEMPLARS, HISTOGRAMS, MALFORMED, NO_MEMORY, NO_SYMBOLS, OTHER_PROTOCOL, SAMPLES, Walk, hash_of, partition_of,
+    route_admitted
 )
 
 cdef enum:
@@ -49,6 +51,13 @@ cdef inline int route_metadata(Walk* w, Cursor entry) noexcept nogil:
         return NO_MEMORY
     return 0
 
+cdef inline int end_series(Walk* w, Cursor entry) noexcept nogil:
+    """After each series; 0 or NO_MEMORY."""
+    cdef int result = note_series(w, entry)
+    if w.unrouted.count == MAX_UNROUTED:
+        route_admitted(w)
+    return result
+
 cdef inline int _walk_v1(Walk* w, Cursor c) noexcept nogil:
     cdef uint32_t field, wire_type
     cdef Cursor entry
@@ -67,7 +76,7 @@ cdef inline int _walk_v1(Walk* w, Cursor c) noexcept nogil:
             return MALFORMED
         result = route_series(w, entry) if field == SERIES else route_metadata(w, entry)
         if result == 0:
-            result = note_series(w, entry)
+            result = end_series(w, entry)
         if result < 0:
             return result
     return 0
@@ -113,7 +122,7 @@ cdef inline int _walk_v2(Walk* w, Cursor c) noexcept nogil:
         else:
             result = route_series_v2(w, entry)
             if result == 0:
-                result = note_series(w, entry)
+                result = end_series(w, entry)
     return result
 
 cdef inline void _count_shadowed(Walk* w) noexcept nogil:
@@ -129,6 +138,7 @@ cdef inline int walk_request(Walk* w, Cursor c, bint v2) noexcept nogil:
     cdef int result = _walk_v2(w, c) if v2 else _walk_v1(w, c)
     if result < 0:
         return result
+    route_admitted(w)
     _count_shadowed(w)
     check_active(w)
     # The records of each replica are its own: it has a slot in each partition.

@@ -18,7 +18,8 @@ from wire.refusals cimport SERIES_TOO_LARGE
 from wire.replicas cimport Replica, replica_in_run, replica_number
 from wire.series_rules cimport LEFT_OUT, RELABELLED, leave_out, relabel_labels, relabel_run
 from wire.walk cimport (
-    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, note_elements, too_large
+    EXEMPLARS, HISTOGRAMS, LABELS, MALFORMED, NO_MEMORY, SAMPLES, Walk, admit_series, hash_admitted, note_elements,
+    too_large
 )
 
 cdef inline int read_elements(Walk* w, Cursor c, Elements* e) noexcept nogil:
@@ -85,12 +86,11 @@ cdef inline void count_accepted(Walk* w, const Elements* e) noexcept nogil:
 
 cdef inline int copy_series(Walk* w, Cursor entry, Cursor labels, const Elements* e) noexcept nogil:
     """An entry that can be copied as it is."""
-    cdef uint32_t slot
-    cdef int reason = admit_series(w, labels.p, labels.end - labels.p, 0, &slot)
+    cdef int reason = admit_series(w, labels.p, labels.end - labels.p, 0)
     if reason:
         refuse_series(w, reason, entry, e)
         return 0
-    if plan_add(&w.plan, entry.p - w.body, entry.end - entry.p, slot) < 0:
+    if plan_add(&w.plan, entry.p - w.body, entry.end - entry.p, 0) < 0:
         return NO_MEMORY
     count_accepted(w, e)
     return note_elements(w, labels.end - w.body, entry.end - w.body)
@@ -102,7 +102,6 @@ cdef inline int cut_series(
     cdef Plan* plan = &w.plan
     cdef size_t size = labels.end - labels.p
     cdef int number = replica_number(&w.replicas, replica)
-    cdef uint32_t slot
     cdef int reason
     cdef uint8_t* run
     cdef Cut cut
@@ -113,11 +112,12 @@ cdef inline int cut_series(
     run = plan.scratch + plan.scratch_size  # for as long as it is hashed
     memcpy(run, labels.p, cut.offset)
     memcpy(run + cut.offset, replica.field.end, labels.end - replica.field.end)
-    reason = admit_series(w, run, size - cut.size, number, &slot)
+    reason = admit_series(w, run, size - cut.size, number)
     if reason:
         refuse_series(w, reason, entry, e)
         return 0
-    if plan_add_cut(plan, entry.p - w.body, entry.end - entry.p, cut, slot) < 0:
+    hash_admitted(w)
+    if plan_add_cut(plan, entry.p - w.body, entry.end - entry.p, cut, 0) < 0:
         return NO_MEMORY
     count_accepted(w, e)
     return note_elements(w, labels.end - w.body, entry.end - w.body)

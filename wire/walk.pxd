@@ -7,13 +7,14 @@ from wire.known_pairs cimport KnownPairs
 from wire.label_set cimport LabelSet
 from wire.limits cimport Limits
 from wire.metadata_set cimport MetadataSet
-from wire.murmur3 cimport Hash128, jump_hash, murmur3_x64_128
-from wire.plan cimport Plan, entry_bytes, plan_add_key
+from wire.murmur3 cimport jump_hash, jump_hashes, murmur3_x64_128
+from wire.plan cimport IS_METADATA, Plan, entry_bytes, plan_add_key
 from wire.refusals cimport Refusals, TOO_MANY_SERIES, overlook
 from wire.relabel cimport Relabeler
 from wire.replicas cimport Replicas
 from wire.series_set cimport ActiveSeries
 from wire.symbols cimport Symbols
+from wire.unrouted cimport Unrouted, UnroutedSeries, MAX_UNROUTED, add_unrouted, hash_all, hash_unrouted
 from wire.written_labels cimport Notes, Written
 
 cdef enum:
@@ -65,8 +66,7 @@ cdef struct Walk:
     uint8_t* spare           # where an exemplar is put together
     size_t spare_room
     uint64_t at_hand         # its samples, or 1 where it has only exemplars
-    uint64_t hash            # of the series that was admitted last: the low and the high half
-    uint64_t hash_high
+    Unrouted unrouted
     ActiveSeries* active     # NULL: any number of series may be
     NotedSeries* noted       # accepted series, where that is to be known
     size_t noted_count
@@ -91,24 +91,56 @@ cdef inline uint32_t partition_of(const Walk* w, uint64_t key) noexcept nogil:
 cdef inline uint64_t hash_of(const Walk* w, const uint8_t* data, size_t size) noexcept nogil:
     return murmur3_x64_128(data, size, w.seed).low
 
-cdef inline int admit_series(Walk* w, const uint8_t* run, size_t size, int replica, uint32_t* slot) noexcept nogil:
-    """0 and the slot of the series whose canonical labels these are, or a reason to refuse it.
+cdef inline int admit_series(Walk* w, const uint8_t* run, size_t size, int replica) noexcept nogil:
+    """0, or a reason to refuse the series whose canonical labels these are; they stay where they are for a while.
 
-    Every entry that may be written goes through here once, whatever protocol it came by; `replica` is its number.
+    Every entry that may be written goes through here once, whatever protocol it came by, and the plan's next entries are
+    its own; `replica` is its number.
     """
     if w.accepted[LABELS] >= w.limits.series and w.at_hand and not overlook(&w.refusals, TOO_MANY_SERIES, w.at_hand):
         return TOO_MANY_SERIES
-    cdef Hash128 hashed = murmur3_x64_128(run, size, w.seed)
-    w.hash = hashed.low
-    w.hash_high = hashed.high
-    slot[0] = replica * w.partitions + partition_of(w, w.hash)
+    add_unrouted(&w.unrouted, &w.plan, run, size, <uint32_t>replica)
     return 0
 
 cdef inline int note_elements(Walk* w, size_t elements, size_t end) noexcept nogil:
     """Says where the elements of the entry that was planned last stand, where that is to be known; 0 or NO_MEMORY."""
-    if w.written != NULL and plan_add_key(&w.plan, w.hash, w.hash_high, elements, end - elements) < 0:
+    if w.written != NULL and plan_add_key(&w.plan, elements, end - elements) < 0:
         return NO_MEMORY
     return 0
+
+cdef inline void hash_admitted(Walk* w) noexcept nogil:
+    """Hashes the labels of the series that was admitted last: they may go."""
+    hash_unrouted(&w.unrouted.series[w.unrouted.count - 1], &w.plan, w.seed)
+
+cdef inline void forget_admitted(Walk* w) noexcept nogil:
+    """The series that was admitted last came to have no entries."""
+    w.unrouted.count -= 1
+
+cdef inline void route_admitted(Walk* w) noexcept nogil:
+    """Gives the entries of all series that were admitted their slots, and those that were noted their hashes."""
+    cdef Unrouted* u = &w.unrouted
+    cdef UnroutedSeries* series
+    cdef uint64_t keys[MAX_UNROUTED]
+    cdef int32_t found[MAX_UNROUTED]
+    cdef uint32_t slot
+    cdef size_t i, entry, end
+    hash_all(u, &w.plan, w.seed)
+    for i in range(u.count):
+        keys[i] = u.series[i].hash.low
+    jump_hashes(keys, found, u.count, w.shard_size if w.shard_size else w.partitions)
+    for i in range(u.count):
+        series = &u.series[i]
+        slot = series.replica * w.partitions + <uint32_t>(w.shard[found[i]] if w.shard_size else found[i])
+        end = u.series[i + 1].first if i + 1 < u.count else w.plan.count
+        for entry in range(series.first, end):
+            if not w.plan.entries[entry].place & IS_METADATA:
+                w.plan.entries[entry].place |= slot
+                if w.written != NULL:
+                    w.plan.keys[entry].low = series.hash.low
+                    w.plan.keys[entry].high = series.hash.high
+        if w.active != NULL:
+            w.noted[w.noted_count - u.count + i].hash = series.hash.low
+    u.count = 0
 
 cdef inline int count_repeated(Walk* w, uint64_t size) noexcept nogil:
     """What a few bytes may ask for is bounded: TOO_LARGE beyond it."""
