@@ -10,7 +10,7 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,12 +47,6 @@ class Steps(NamedTuple):
         return self.decompress + self.parse + self.append + self.seal
 
 
-def _timed(call: Callable[[], object]) -> int:
-    began = time.thread_time_ns()
-    call()
-    return time.thread_time_ns() - began
-
-
 class Consuming:
     """One version's way through a head, summed up."""
 
@@ -62,7 +56,7 @@ class Consuming:
         self._parsed = self._new()
         """Takes every record and stores nothing of it: that is parsing, and learning."""
         self._offset = 0
-        self._ns = dict.fromkeys(("decompress", "parse", "append"), 0)
+        self._decompress_ns = self._parse_ns = self._append_ns = 0
         self._log_bytes = 0
 
     @staticmethod
@@ -72,35 +66,33 @@ class Consuming:
     def take(self, records: Iterable[bytes], append_time: int, *, counted: bool) -> None:
         """In compressed form, as they lie in the log; series that are new are not `counted`."""
         compressed = [bytes(cramjam.snappy.compress_raw(record)) for record in records]
-        values: list[bytes] = []
         self._offset += 1
-        spent = {
-            "decompress": _timed(lambda: values.extend(bytes(cramjam.snappy.decompress_raw(c)) for c in compressed)),
-            "parse": _timed(lambda: [self._parsed.leave_out(value, self.version, self._offset) for value in values]),
-            "append": _timed(
-                lambda: [self.head.append(value, append_time, self.version, self._offset) for value in values]
-            ),
-        }
+        began = time.thread_time_ns()
+        values = [bytes(cramjam.snappy.decompress_raw(each)) for each in compressed]
+        decompressed = time.thread_time_ns()
+        for value in values:
+            self._parsed.leave_out(value, self.version, self._offset)
+        parsed = time.thread_time_ns()
+        for value in values:
+            self.head.append(value, append_time, self.version, self._offset)
+        appended = time.thread_time_ns()
         if counted:
             self._log_bytes += sum(map(len, compressed))
-            for step, ns in spent.items():
-                self._ns[step] += ns
+            self._decompress_ns += decompressed - began
+            self._parse_ns += parsed - decompressed
+            self._append_ns += appended - parsed
 
     def steps(self, samples: int, directory: Path) -> Steps:
         """Of `samples` that were counted; writes the block of all."""
-
-        def seal() -> None:
-            self.head.finish()
-            self.head.write_block(START, directory)
-
-        spent = self._ns
-        sealed = _timed(seal) / self.head.counts.stored
-        parse = spent["parse"] / samples
+        began = time.thread_time_ns()
+        self.head.finish()
+        self.head.write_block(START, directory)
+        sealed = time.thread_time_ns() - began
         return Steps(
-            spent["decompress"] / samples,
-            parse,
-            spent["append"] / samples - parse,
-            sealed,
+            self._decompress_ns / samples,
+            self._parse_ns / samples,
+            (self._append_ns - self._parse_ns) / samples,
+            sealed / self.head.counts.stored,
             self._log_bytes / samples,
         )
 
