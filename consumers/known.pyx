@@ -10,13 +10,10 @@ from consumers.record cimport Entry, RECORD_NO_MEMORY, RECORD_OK, RECORD_UNKNOWN
 from consumers.series_table cimport (
     LINE, Series, labels_length, series_need, slabs_need, table_find, table_insert, table_reserve
 )
+from consumers.store cimport BATCH, store_find
 from consumers.window cimport NO_WINDOW
 from wire.canonical cimport LABELS_OK, canonical_check
 from wire.murmur3 cimport Hash128, murmur3_x64_128
-
-cdef enum:
-    BATCH = 32   # as in store.pyx
-
 
 cdef int _reserve(Store* s, uint64_t series, uint64_t label_bytes) noexcept nogil:
     if table_reserve(&s.table, series) < 0 or known_reserve(&s.known, series, &s.key) < 0:
@@ -24,11 +21,29 @@ cdef int _reserve(Store* s, uint64_t series, uint64_t label_bytes) noexcept nogi
     return arena_reserve(&s.arena, label_bytes + slabs_need(&s.table, series))
 
 
+cdef void _teach_batch(Store* s, Entry* entries, uint32_t n, uint64_t offset) noexcept nogil:
+    """Room was reserved."""
+    cdef Hash128 hashes[BATCH]
+    cdef Entry* entry
+    cdef uint32_t i
+    for i in range(n):
+        hashes[i] = murmur3_x64_128(entries[i].labels, entries[i].size, s.seed)
+        prefetch(known_start(&s.known, hashes[i], &s.key))
+    if s.table.count:
+        store_find(s, entries, n)
+    for i in range(n):
+        entry = &entries[i]
+        if entry.series == NULL:  # new, unless an earlier entry of this record made it
+            entry.series = table_find(&s.table, entry.tag, entry.labels, entry.size)
+        if entry.series == NULL:
+            entry.series = table_insert(&s.table, &s.arena, entry.tag, entry.labels, entry.size, NO_WINDOW)
+        known_put(&s.known, hashes[i], entry.series, offset, &s.key)
+
+
 cdef int store_teach(Store* s, Record* r, uint64_t offset) noexcept nogil:
     cdef uint64_t need = 0
-    cdef uint32_t i
+    cdef uint32_t i, n
     cdef int reason
-    cdef Entry* entry
     if r.labelled == 0:
         return RECORD_OK
     for i in range(r.labelled):
@@ -39,12 +54,11 @@ cdef int store_teach(Store* s, Record* r, uint64_t offset) noexcept nogil:
         need += series_need(r.entries[i].size)
     if _reserve(s, r.labelled, need) < 0:
         return RECORD_NO_MEMORY
-    for i in range(r.labelled):
-        entry = &r.entries[i]
-        entry.series = table_find(&s.table, entry.tag, entry.labels, entry.size)
-        if entry.series == NULL:
-            entry.series = table_insert(&s.table, &s.arena, entry.tag, entry.labels, entry.size, NO_WINDOW)
-        known_put(&s.known, murmur3_x64_128(entry.labels, entry.size, s.seed), entry.series, offset, &s.key)
+    i = 0
+    while i < r.labelled:
+        n = r.labelled - i if r.labelled - i < BATCH else BATCH
+        _teach_batch(s, r.entries + i, n, offset)
+        i += n
     return RECORD_OK
 
 

@@ -63,6 +63,7 @@ class Partition:
         """Records before this offset are read for their labels alone, because those behind it rely on them."""
         self._lookback = Lookback(looks_back)
         self._heirs = dict[str, Head]()
+        self._heirs_bytes = 0
         """What the next segment begins with: the labels that it may rely on."""
         self._followed: tuple[Followed, ...] = ()
         self._open_segment = open_segment
@@ -82,8 +83,7 @@ class Partition:
 
     @property
     def memory_bytes(self) -> int:
-        known = sum(head.memory_bytes for head in self._heirs.values())
-        return known + sum(segment.memory_bytes for segment in self.segments)
+        return self._heirs_bytes + sum(segment.memory_bytes for segment in self.segments)
 
     @property
     def learning(self) -> bool:
@@ -151,7 +151,7 @@ class Partition:
         if segment is None:
             segment = self.open = self._open_segment(self.number, self.position, self._followed)
             segment.inherit(self._heirs)
-            self._heirs = {}
+            self._keep({})
         if not segment.records:
             segment.labels_from = self._lookback.start(record.offset, record.append_time)
         if segment.labels_from is None and is_version_2(record):
@@ -198,7 +198,7 @@ class Partition:
             raise ValueError(f"no segment is open: partition={self.number}")
         self.open.ended_by = ended_by
         self._followed = self.open.followed_after
-        self._heirs = self.open.heirs(self._lookback.trim(self.open.last_append_time))
+        self._keep(self.open.heirs(self._lookback.trim(self.open.last_append_time)))
         self._seal_next()
         return self.open is None
 
@@ -224,14 +224,18 @@ class Partition:
     def discard(self) -> Sealing | None:
         """Keeps nothing; returns what is still on its way, abandoned."""
         sealing, self.sealing, self.open = self.sealing, None, None
-        self._heirs = {}
+        self._keep({})
         if sealing is not None:
             sealing.abandon()
         return sealing
 
+    def _keep(self, heirs: dict[str, Head]) -> None:
+        self._heirs = heirs
+        self._heirs_bytes = sum(head.memory_bytes for head in heirs.values())
+
     def _forget_labels(self) -> None:
         """Of what lies before `position` nothing is known, but where there is nothing."""
-        self._heirs = {}
+        self._keep({})
         self._learn_until = self.wanted_time = None
         self._lookback.restart(self.position, None if self.position else BEFORE_TIME)
 

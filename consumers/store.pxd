@@ -6,10 +6,12 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from consumers.arena cimport Arena
 from consumers.known_table cimport KnownTable
 from consumers.label_hash cimport HashKey
-from consumers.record cimport Record
+from consumers.record cimport Entry, Record
 from consumers.series_table cimport SeriesTable
 
 cdef enum:
+    BATCH = 32   # entries looked up together: about as many cache misses as a core keeps under way
+
     # Why a sample was rejected; names in head.pyx, in this order.
     OUT_OF_BOUNDS_PAST = 0
     OUT_OF_BOUNDS_FUTURE = 1
@@ -44,6 +46,9 @@ cdef struct Store:
     KnownTable known           # what version 2 records taught
     uint64_t since             # what was taught at a lower offset does not count
     uint32_t seed              # of the tenant's series hashes
+
+cdef void store_find(Store* s, Entry* entries, uint32_t n) noexcept nogil
+"""Finds the series, if any, of up to BATCH entries by their labels; of a store that has series."""
 
 cdef int store_take(Store* s, Record* r, int64_t append_time) noexcept nogil
 """Appends a parsed record: RECORD_OK, or RECORD_NO_MEMORY or a reason of `wire.canonical`; the store is then as it was."""

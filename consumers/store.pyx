@@ -17,12 +17,8 @@ from consumers.window cimport (
 )
 from wire.canonical cimport LABELS_OK, canonical_check
 
-cdef enum:
-    BATCH = 32   # entries looked up together: about as many cache misses as a core keeps under way
-
-
-cdef inline void _resolve_batch(Store* s, Entry* entries, uint32_t n) noexcept nogil:
-    """Finds the series of up to BATCH entries. Each step asks for the memory that the next one reads."""
+cdef void store_find(Store* s, Entry* entries, uint32_t n) noexcept nogil:
+    """Each step asks for the memory that the next one reads."""
     cdef uint64_t position[BATCH]
     cdef uint32_t i, offset
     cdef Series* series
@@ -56,7 +52,7 @@ cdef int _resolve(Store* s, Record* r) noexcept nogil:
     while first < r.entries_count:
         n = r.entries_count - first if r.entries_count - first < BATCH else BATCH
         if s.table.count:
-            _resolve_batch(s, r.entries + first, n)
+            store_find(s, r.entries + first, n)
         for i in range(first, first + n):
             if r.entries[i].series == NULL:
                 reason = canonical_check(r.entries[i].labels, r.entries[i].size)
