@@ -37,14 +37,18 @@ class Costs(NamedTuple):
     log_bytes: float
 
 
-def measure(load: Load, directory: Path) -> Costs:
+def measure(load: Load, version: int, directory: Path) -> Costs:
     """Of one broker that begins empty."""
     with KafkaBroker(PEERS["kafka-4.1"], directory / "kafka") as broker:
         broker.create_topic(_TOPIC, _PARTITIONS)
         server = psutil.Process(broker.pid)
         settings = directory / "forebay.yaml"
         document: dict[str, Any] = {
-            "broker": {"type": "kafka", "kafka": {"bootstrap_servers": broker.bootstrap, "topic": _TOPIC}},
+            "broker": {
+                "type": "kafka",
+                "kafka": {"bootstrap_servers": broker.bootstrap, "topic": _TOPIC},
+                "record_version": version,
+            },
             "bucket": {"type": "FILESYSTEM", "config": {"directory": str(directory / "bucket")}},
             "segment": {"interval": "1s", "grace": "1s"},
             "self_metrics": {"enabled": False},
@@ -85,15 +89,19 @@ def main() -> int:
     )
     parser.add_argument("--series", type=int, default=100_000)
     parser.add_argument("--scrapes", type=int, default=40)
+    parser.add_argument("--record-version", type=int, choices=[1, 2], default=1)
     parser.add_argument("--repeat", type=int, default=3, help="runs to take the medians of")
     options = parser.parse_args()
     load = Load(options.series, options.scrapes)
     runs = []
     for _ in range(options.repeat):
         with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
-            runs.append(measure(load, Path(scratch)))
+            runs.append(measure(load, options.record_version, Path(scratch)))
         print(runs[-1], file=sys.stderr, flush=True)
-    print(f"\n{load.series:,} series x {load.scrapes} scrapes, medians of {options.repeat} runs\n")
+    print(
+        f"\n{load.series:,} series x {load.scrapes} scrapes, record version {options.record_version}, "
+        f"medians of {options.repeat} runs\n"
+    )
     print("| gateway | consumer | broker, written to | broker, read from | log, bytes a sample |")
     print("|---|---|---|---|---|")
     print(f"| {' | '.join(f'{statistics.median(each):.2f}' for each in zip(*runs, strict=True))} |")

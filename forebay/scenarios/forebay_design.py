@@ -56,6 +56,9 @@ class ForebayDesign(LogFed):
         front = Front(rate, given.gateway_rate, given)
         super().__init__(size, given, chance, front=front, queue=given.gateway_queue, zones=[readers])
         self.readers = readers
+        self._full = 0.0
+        """Samples of all open segments at their fullest, at the rate `_full_at`."""
+        self._full_at = 0.0
 
     def batches(self) -> list[list[int]]:
         return [[node] for node in range(self.nodes)]
@@ -149,10 +152,12 @@ class ForebayDesign(LogFed):
             self.readers.unsettle(partition).resumes = now + event.seconds
 
     def memory(self) -> float:
-        given, group = self.given, self.group
-        most = group.segment_bytes / given.record_sample
-        opened = sum(min(most, share * self.rate * group.segment_seconds) for share in self.readers.shares)
-        return held(given, self.nodes, self.size.series, opened)
+        if self._full_at != self.rate:
+            most = self.group.segment_bytes / self.given.record_sample
+            slot = self.rate * self.group.segment_seconds
+            self._full = sum(min(most, share * slot) for share in self.readers.shares)
+            self._full_at = self.rate
+        return held(self.given, self.nodes, self.size.series, self._full)
 
     def cores(self) -> Cores:
         given = self.given

@@ -83,6 +83,8 @@ class LogFed(Design):
     def behind(self, now: float) -> tuple[float, float]:
         """Where one zone has it, a query finds it."""
         first, *others = self.zones
+        if not others:
+            return max((each.age(now) for each in first.behind.values()), default=0.0), first.lag
         seconds = lag = 0.0
         for partition, each in first.behind.items():
             every = [each, *(readers.behind.get(partition, AT_THE_END) for readers in others)]

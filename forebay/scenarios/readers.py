@@ -70,6 +70,8 @@ class Readers:
         """Seconds that owners were busy, all together."""
         self._settled: dict[int, float] = {}
         self._settled_sum = 0.0
+        self._largest = 0.0
+        """Share of the owner that has most."""
         self._count_settled()
 
     def _count_settled(self) -> None:
@@ -79,6 +81,10 @@ class Readers:
             if partition not in self.behind:
                 self._settled[self.owner[partition]] += share
         self._settled_sum = sum(self._settled.values())
+        whole = dict.fromkeys(self.owner, 0.0)
+        for owner, share in zip(self.owner, self.shares, strict=True):
+            whole[owner] += share
+        self._largest = max(whole.values())
 
     def unsettle(self, partition: int) -> Behind:
         """It is looked at one by one from now on, until it is at its log's end again."""
@@ -111,11 +117,7 @@ class Readers:
         """`arrived` samples came by their shares, and `heat` of what is `extra`; owners take what they can."""
         for partition in self.extra:
             self.unsettle(partition)
-        of_owner: dict[int, list[int]] = {
-            owner: []
-            for owner, share in self._settled.items()
-            if arrived * share > self.capacity * self.speed.get(owner, 1.0) * seconds
-        }
+        of_owner: dict[int, list[int]] = {owner: [] for owner in self._overloaded(arrived / seconds)}
         for owner in of_owner:  # too much for it: all that it has falls behind
             for partition in self.of(owner):
                 self.unsettle(partition)
@@ -127,6 +129,14 @@ class Readers:
             of_owner.setdefault(self.owner[partition], []).append(partition)
         for owner, partitions in of_owner.items():
             self._take(owner, partitions, Step(now, seconds, arrived, heat))
+
+    def _overloaded(self, rate: float) -> list[int]:
+        """Owners whose settled partitions alone are too much for them."""
+        if rate * self._largest <= self.capacity and not self.speed:
+            return []
+        return [
+            owner for owner, share in self._settled.items() if rate * share > self.capacity * self.speed.get(owner, 1.0)
+        ]
 
     def _take(self, owner: int, partitions: Sequence[int], step: Step) -> None:
         now, seconds, arrived, heat = step

@@ -119,7 +119,6 @@ class _Day:
         self._rates: deque[float] = deque(maxlen=_RATE_SECONDS // STEP_SECONDS)
         self._busy: deque[float] = deque(maxlen=_CPU_SECONDS // STEP_SECONDS)
         self._memory = 0.0
-        self._uncommitted = 0.0
         self._sizes: list[tuple[float, int]] = []
         self._looks: list[Minute] = []
 
@@ -130,16 +129,17 @@ class _Day:
             now = float(step * STEP_SECONDS)
             if events and now >= events[0][0]:
                 self._design.begin(events.pop(0)[1], now)
-            reading = self._live(now)
+            behind, lag = self._live(now)
             if now % _POLL_SECONDS == 0:
-                ratio = self._metric.ratio(reading, self._scaler.replicas, self._given)
+                ratio = self._metric.ratio(self._read(now, behind, lag), self._scaler.replicas, self._given)
             if now % SYNC_SECONDS == 0 and now >= _RATE_SECONDS:
                 self._sync(now, ratio)
             needed = max(2, ceil(factor(now) * self._design.base_rate / _capacity(self._given)))
-            self._looks.append(Minute(now, self._scaler.replicas, needed, reading.lag_seconds))
+            self._looks.append(Minute(now, self._scaler.replicas, needed, behind))
         return self._result()
 
-    def _live(self, now: float) -> Reading:
+    def _live(self, now: float) -> tuple[float, float]:
+        """A step; how far behind readers are, in seconds and samples."""
         design, readers = self._design, self._design.readers
         design.rate = factor(now) * design.base_rate
         design.advance(now)
@@ -147,15 +147,18 @@ class _Day:
         design.take(now, STEP_SECONDS, arrived, arrived)
         self._rates.append(design.rate)
         self._busy.append((readers.worked - worked) / STEP_SECONDS / design.nodes)
+        return design.behind(now + STEP_SECONDS)
+
+    def _read(self, now: float, behind: float, lag: float) -> Reading:
+        design = self._design
         opened = sum(design.opened(partition, now) for partition in range(_GROUP.partitions))
         self._memory = max(self._memory, held(self._given, design.nodes, _SERIES, opened) / design.nodes)
-        seconds, lag = design.behind(now + STEP_SECONDS)
         return Reading(
             sum(self._rates) / len(self._rates),
             sum(self._busy) / len(self._busy),
             self._memory,
             lag,
-            seconds,
+            behind,
             opened + lag,
         )
 

@@ -13,7 +13,7 @@ TABLES = dict(_COMMAND.findall((_ROOT / "docs" / "scenarios.md").read_text()))
 
 
 def _slow(command: str) -> bool:
-    return "1000:" in command
+    return "1000:" in command or command.startswith("scaling")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import random
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forebay.scenarios.balance import balanced
@@ -50,11 +50,13 @@ def played(plan: list[Stop], capacity: float, *, slow: float = 1.0, seconds: int
     return readers
 
 
+@settings(deadline=None, max_examples=50)
 @given(_PLANS, st.floats(50, 5000), st.floats(0.01, 1))
 def test_every_sample_is_consumed_or_waits(plan: list[Stop], capacity: float, slow: float) -> None:
     played(plan, capacity, slow=slow)
 
 
+@settings(deadline=None, max_examples=50)
 @given(_PLANS)
 def test_who_has_time_to_spare_catches_up(plan: list[Stop]) -> None:
     readers = played(plan, capacity=10 * _RATE)
@@ -62,6 +64,7 @@ def test_who_has_time_to_spare_catches_up(plan: list[Stop]) -> None:
     assert readers.behind == {}
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.floats(20, 900), st.floats(1, 3), st.floats(0.01, 1))
 def test_more_capacity_is_never_further_behind(capacity: float, factor: float, slow: float) -> None:
     less, more = (played([], each, slow=slow) for each in (capacity, factor * capacity))
@@ -104,6 +107,7 @@ def test_what_is_hot_comes_on_top() -> None:
     assert readers.behind[1].lag == pytest.approx(10 * (50 + 60 - 80))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 200), st.integers(1, 20), st.integers(1, 20))
 def test_partitions_are_even_and_move_no_more_than_they_must(count: int, before: int, after: int) -> None:
     owners = balanced([0] * count, list(range(before)))

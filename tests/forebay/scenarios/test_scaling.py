@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forebay.main import main
@@ -43,6 +43,7 @@ def test_it_takes_away_after_an_hour_one_by_one() -> None:
     assert sizes[4215] == 6
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=200), st.sampled_from(sorted(BEHAVIORS)))
 def test_it_stays_within_bounds_and_steps(ratios: list[float], name: str) -> None:
     behavior = BEHAVIORS[name]
