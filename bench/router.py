@@ -1,4 +1,4 @@
-"""What routing one request costs, over either protocol, with HA pairs and with limits: `python -m bench.router`.
+"""What routing one request costs, over either protocol, with HA pairs, limits, labels once: `python -m bench.router`.
 
 Bodies rotate through more memory than the caches hold, as they do in a gateway; CPU time of one thread.
 """
@@ -12,6 +12,7 @@ from wire.hashing import tenant_seed
 from wire.series_set import SeriesBudget, SeriesSet
 from wire.snappy import compress, decompress
 from wire.write_request import Router
+from wire.written_labels import WrittenLabels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,27 @@ def limited_router() -> Router:
     )
 
 
+def known_labels(router: Router, some: list[bytes], seed: int) -> WrittenLabels:
+    """Of all series of these bodies: nothing else is written of them from now on but rows."""
+    written = WrittenLabels(SeriesBudget(1 << 30), 16, 450_000)
+    for number, body in enumerate(some):
+        routed = router.route(body, seed, NOW - 1000, NOW + 1000, written=written, log_now=NOW)
+        if routed.labels is not None:
+            routed.labels.learn([(number, NOW)] * len(routed.records))
+    return written
+
+
+def without_labels(router: Router, some: list[bytes], seed: int) -> "Callable[[Buffer, int], None]":
+    written = known_labels(router, some, seed)
+
+    def route_once(body: "Buffer", message: int) -> None:
+        routed = router.route(body, seed, NOW - 1000, NOW + 1000, message=message, written=written, log_now=NOW)
+        if routed.samples != SERIES or routed.labels is None or routed.labels.labelled:
+            raise SystemExit(f"refused, or with labels: {routed.rejected}")
+
+    return route_once
+
+
 def main() -> None:
     rng = random.Random(1)
     plain, named = bodies(rng, replica=False), bodies(rng, replica=True)
@@ -94,6 +116,8 @@ def main() -> None:
         if routed.samples != SERIES:
             raise SystemExit(f"refused: {routed.rejected}")
 
+    route_once = without_labels(router, plain, seed)
+
     def route_limited(body: bytes, *, message: int = 1, active: SeriesSet | None = None) -> None:
         routed = limited.route(body, seed, NOW - 1000, NOW + 1000, message=message, active=active)
         if routed.samples != SERIES:
@@ -106,6 +130,8 @@ def main() -> None:
         "route, limits, active series": (plain, lambda body: route_limited(body, active=active)),
         "route 2.0": (second, lambda body: route(body, message=2)),
         "route 2.0, limits, active": (second, lambda body: route_limited(body, message=2, active=active)),
+        "route, labels once": (plain, lambda body: route_once(body, 1)),
+        "route 2.0, labels once": (second, lambda body: route_once(body, 2)),
         "decompress, route": (list(map(compress, plain)), lambda body: route(decompress(body, MAX_BODY))),
         "decompress, route 2.0": (
             list(map(compress, second)),

@@ -16,7 +16,7 @@ from wire.walk cimport NO_MEMORY, Walk
 from wire.written_labels cimport NEVER, Written, written_prefetch, written_when
 
 cdef enum:
-    AHEAD_OF_LOOKUP = 12
+    AHEAD_OF_LOOKUP = 20
     SAMPLES_TAG = 0x12       # of a TimeSeries in a record
     VALUE_TAG = 0x09
     TIME_TAG = 0x10
@@ -52,6 +52,8 @@ cdef inline void _look_up(Walk* w) noexcept nogil:
     """Leaves in each key's `time` when its labels were written, or NEVER."""
     cdef Written* t = w.written
     cdef Plan* plan = &w.plan
+    cdef bint one_slot = w.replicas.count == 0  # of each partition: then it is the partition
+    cdef uint32_t slot
     cdef size_t i
     pthread_mutex_lock(&t.mutex)
     memcpy(w.columns.behind, t.offsets, t.partitions * sizeof(int64_t))
@@ -62,9 +64,10 @@ cdef inline void _look_up(Walk* w) noexcept nogil:
             continue
         plan.keys[i].time = NEVER
         if w.leave_out:
-            plan.keys[i].time = written_when(
-                t, plan.keys[i].low, plan.keys[i].high, (plan.entries[i].place & PLACE_MASK) % w.partitions, w.log_now
-            )
+            slot = plan.entries[i].place & PLACE_MASK
+            if not one_slot:
+                slot %= w.partitions
+            plan.keys[i].time = written_when(t, plan.keys[i].low, plan.keys[i].high, slot, w.log_now)
     pthread_mutex_unlock(&t.mutex)
 
 cdef inline bint _takes_form(Walk* w, Entry* entry, Key* key) noexcept nogil:
