@@ -9,6 +9,7 @@ consumer drains, the compactor ends.
 
 from contextlib import AsyncExitStack
 
+from forebay import heap
 from forebay import parts as part
 from forebay.errors import Fatal
 from forebay.feedback import add_feedback
@@ -28,6 +29,7 @@ def run(flags: Flags, settings: Settings) -> int:
 
 async def start(process: Process, parts: AsyncExitStack) -> None:
     """Starts every part; the stack ends them in reverse order."""
+    heap.keep_freed()
     settings = process.settings
     bucket = await part.start_bucket(process, parts)
     log = await part.open_log(process)

@@ -5,6 +5,7 @@ With --web.processes=N it is a supervisor that runs the same command N times beh
 
 from contextlib import AsyncExitStack
 
+from forebay import heap
 from forebay import parts as part
 from forebay.feedback import add_feedback
 from forebay.flags import Flags
@@ -30,6 +31,7 @@ def run(flags: Flags, settings: Settings) -> int:
 
 async def start(process: Process, parts: AsyncExitStack) -> None:
     """Ends in this order: unready, no new connections, requests finish, the log's writer is flushed."""
+    heap.keep_freed()
     log = await part.open_log(process)
     parts.push_async_callback(log.close)
     app = make_app(process.registry, process.readiness, process.siblings)
