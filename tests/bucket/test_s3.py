@@ -21,11 +21,13 @@ def bucket(s3_server: S3Server) -> S3Bucket:
 
 class TestS3Bucket(BucketContract):
     every_write_is_a_version = False
+    tries = 20
 
 
 class EncryptedContract(BucketContract):
     """MinIO encrypts in earnest."""
 
+    tries = 20
     sse: ClassVar[dict[str, str]]
 
     @pytest.fixture

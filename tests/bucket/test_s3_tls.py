@@ -64,6 +64,8 @@ def open_with(tls_server: S3Server) -> Iterator[Callable[..., S3Bucket]]:
 class TestBucketEncryptedByACustomersKey(BucketContract):
     """On MinIO: versitygw knows no SSE-C, and moto gives anything to anybody."""
 
+    tries = 20
+
     @pytest.fixture
     def bucket(self, minio: S3Server, tmp_path: Path) -> S3Bucket:
         (tmp_path / "sse-key").write_bytes(bytes(32))
