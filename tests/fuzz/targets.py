@@ -16,7 +16,9 @@ from consumers.metadata import Metadata
 from forebay.errors import InvalidData
 from tests.fuzz import blocks, corpus, headers, limits, otlp, relabel
 from tests.fuzz.entry import Entry, Target, exactly
+from tests.wire.record_v2 import decode, taught, written_out
 from tests.wire.requests_v2 import as_v2
+from tests.wire.write_request_oracle import read_records
 from tsdb.chunk_record import read_record
 from tsdb.chunks import decode_floats, decode_histograms, sample_count
 from tsdb.crc32c import crc32c
@@ -24,16 +26,19 @@ from tsdb.symbol_reader import SymbolReader
 from wire.labels import canonical_check
 from wire.large_body import LargeBody
 from wire.remote_read import decode_read_request
+from wire.series_set import SeriesBudget
 from wire.tenant_split import TenantSplit
 from wire.write_request import Routed, Router
+from wire.written_labels import WrittenLabels
 
 SEED = 7
 MAX_AGE = 3_600_000
 
 
-def _route(router: Router, data: memoryview, message: int = 1) -> Routed:
+def _route(router: Router, data: memoryview, message: int = 1, **more: Any) -> Routed:
     """Names replicas where the router knows their labels."""
-    return router.route(data, SEED, corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE, message=message, name_replicas=True)
+    least, most = corpus.NOW - MAX_AGE, corpus.NOW + MAX_AGE
+    return router.route(data, SEED, least, most, message=message, name_replicas=True, **more)
 
 
 def _router(*, message: int = 1, **settings: Any) -> Target:
@@ -50,6 +55,44 @@ def _router(*, message: int = 1, **settings: Any) -> Target:
                 raise AssertionError(f"a record routed again is another: {record.hex()}")
 
     return target
+
+
+def _labels_once(*, message: int = 1, **settings: Any) -> Target:
+    """Of version 2: nothing relies on labels that were not appended, and written out all says what version 1 does."""
+    router = Router(7, **settings)
+    written: list[WrittenLabels] = []
+    known: dict[bytes, bytes] = {}
+    inputs = 0
+
+    def target(data: memoryview) -> None:
+        nonlocal inputs
+        if inputs % 100 == 0:
+            written[:] = [WrittenLabels(SeriesBudget(1 << 20), 7, MAX_AGE)]
+            known.clear()
+        inputs += 1
+        try:
+            plain = _route(router, data, message)
+        except InvalidData:
+            return
+        made = _route(router, data, message, written=written[0], log_now=inputs)
+        if made.labels is None:
+            return
+        values = [(partition, decode(value)) for partition, value in made.records]
+        out = [(partition, written_out(value, known, SEED)) for partition, value in values]
+        if _sorted(made._replace(records=out)) != _sorted(plain):
+            raise AssertionError(f"records of version 2 say something else: {bytes(data).hex()}")
+        if inputs % 3:
+            made.labels.learn([(inputs, inputs)] * len(values))
+            for _, value in values:
+                known.update(taught(value, SEED))
+
+    return target
+
+
+def _sorted(routed: Routed) -> list[Any]:
+    entries = read_records(routed.records, routed.replicas).entries
+    found = [(place, *each) for place, entries_of in entries.items() for each in entries_of]
+    return [sorted(found, key=repr), routed[1:6], routed.rejected]
 
 
 def _expecting(call: Callable[[memoryview], object], *errors: type[Exception]) -> Target:
@@ -198,6 +241,11 @@ def entries() -> dict[str, Entry]:
             _router(message=2, max_record_bytes=500, cluster_label="cluster", replica_label="__replica__"),
             [as_v2(body) for body in corpus.of_replicas()],
         ),
+        "router, labels once": Entry(_labels_once(), writes),
+        "router, labels once, replicas": Entry(
+            _labels_once(cluster_label="cluster", replica_label="__replica__"), corpus.of_replicas()
+        ),
+        "router 2.0, labels once": Entry(_labels_once(message=2), corpus.requests_v2()),
         "tenant split": Entry(_split(1), writes),
         "tenant split 2.0": Entry(_split(2), [as_v2(body) for body in writes]),
         "read request": Entry(_expecting(decode_read_request, InvalidData), corpus.read_requests()),
