@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import uvloop
@@ -22,6 +23,7 @@ from bench.gateway_on_kafka import Setting, gateway_on_kafka
 from bench.load import Load
 from bench.marked import Marked
 from bench.process import MIB
+from bench.stages import STAGES, Look, look, percentile
 from forebay.chart import Line, Mark, Panel, render
 
 _CLOSED_CONNECTIONS = 8
@@ -44,6 +46,8 @@ class Result:
     memory: Sequence[tuple[float, float]]
     lost: int
     """Acknowledged, and not in the log."""
+    looks: Sequence[Look]
+    """Before the first phase, and after each."""
 
     def recovered(self) -> float:
         """Seconds from the end of the overload until a whole second went well: no refusal, p99 as before."""
@@ -77,16 +81,20 @@ async def measure(directory: Path, load: Load, *, settle: float, minutes: float)
         await sender.connect()
         capacity = await capacity_of(sender, settle / 3)
         say(f"capacity: {capacity:.0f} requests/s of {load.samples_per_request} samples")
+        looks = [await asyncio.to_thread(look, setting.port)]
         half = await sender.at_rate(capacity / 2, settle, 1)
+        looks.append(await asyncio.to_thread(look, setting.port))
         say(f"half load: {line(half)}")
         over = await sender.at_rate(FACTOR * capacity, minutes * 60, 2)
+        looks.append(await asyncio.to_thread(look, setting.port))
         say(f"overload: {line(over)}")
         after = await sender.at_rate(capacity / 2, settle, 3)
+        looks.append(await asyncio.to_thread(look, setting.port))
         say(f"after: {line(after)}")
         sender.close()
         memory = list(setting.memory)
         lost = len(sender.acknowledged - set(await stopped(setting)))
-    return Result(capacity, half, over, after, memory, lost)
+    return Result(capacity, half, over, after, memory, lost, looks)
 
 
 async def capacity_of(sender: Sender, seconds: float) -> float:
@@ -118,10 +126,29 @@ def line(outcome: Outcome) -> str:
     return f"{rate:.0f} requests/s, {dict(outcome.statuses())}, unsent {outcome.unsent}, p50 {p50:.1f} p99 {p99:.1f} ms"
 
 
+def phases(result: Result) -> list[tuple[str, Outcome]]:
+    return [("half load", result.half), (f"{FACTOR:g}x", result.over), ("half again", result.after)]
+
+
+def stages(result: Result) -> str:
+    """What acknowledged requests waited for, by phase."""
+    rows = [
+        "| p50 and p99, ms, of waiting for |" + "".join(f" {name} |" for name, _ in phases(result)),
+        "|---|---|---|---|",
+    ]
+    spans = list(pairwise(result.looks))
+    for stage in STAGES:
+        found = [[1000 * percentile(*span, stage, share) for share in (0.5, 0.99)] for span in spans]
+        rows.append(f"| {stage} |" + "".join(f" {p50:.1f} and {p99:.1f} |" for p50, p99 in found))
+    found = [[1000 * outcome.percentile(share) for share in (0.5, 0.99)] for _, outcome in phases(result)]
+    rows.append("| all, as the sender sees it |" + "".join(f" {p50:.1f} and {p99:.1f} |" for p50, p99 in found))
+    return "\n".join(rows)
+
+
 def table(result: Result) -> str:
     rows = ["| phase | requests/s | acknowledged/s | 503 | p50, ms | p99, ms | p99 to half load | memory, MiB |"]
     rows.append("|---|---|---|---|---|---|---|---|")
-    for name, outcome in (("half load", result.half), (f"{FACTOR:g}x", result.over), ("half again", result.after)):
+    for name, outcome in phases(result):
         memory = result.memory_during(outcome) or [0.0]
         figures = (
             f"{len(outcome.answers) / outcome.seconds:,.0f}",
@@ -140,8 +167,7 @@ def table(result: Result) -> str:
 
 
 def chart(result: Result) -> str:
-    phases = (("half", result.half), (f"{FACTOR:g}x", result.over), ("half", result.after))
-    everything = sorted((each for _, outcome in phases for each in outcome.answers), key=lambda each: each.sent)
+    everything = sorted((each for _, outcome in phases(result) for each in outcome.answers), key=lambda each: each.sent)
     begin, end = everything[0].sent, everything[-1].sent
     seconds = [[] for _ in range(int(end - begin) + 1)]  # type: list[list[Answered]]
     for each in everything:
@@ -157,7 +183,7 @@ def chart(result: Result) -> str:
         Panel("p99 of the acknowledged, ms", [Line(tail, "#1f77b4")]),
         Panel("resident memory of the gateway, MiB", [Line(memory, "#9467bd")]),
     ]
-    marks = [Mark(min(e.sent for e in outcome.answers) - begin, name) for name, outcome in phases]
+    marks = [Mark(min(e.sent for e in outcome.answers) - begin, name) for name, outcome in phases(result)]
     return render(f"{FACTOR:g} times what one gateway process can do", panels, marks, end - begin)
 
 
@@ -187,6 +213,7 @@ def main() -> int:
         load = Load(20_000, 1, options.samples)
         result = uvloop.run(measure(Path(scratch), load, settle=options.settle, minutes=options.minutes))
     print(table(result))
+    print(f"\n{stages(result)}")
     if options.chart:
         options.chart.write_text(chart(result))
     broken = problems(result)

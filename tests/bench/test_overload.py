@@ -36,6 +36,7 @@ def test_under_three_times_its_load_a_gateway_keeps_its_promises(peer: Callable[
     assert overload.problems(result) == []
     assert result.over.statuses()[503] > 0
     assert "acknowledged and not in the log: 0" in overload.table(result)
+    assert "nan" not in overload.stages(result)
     assert ET.fromstring(overload.chart(result)).tag.endswith("svg")
 
 
