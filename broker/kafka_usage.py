@@ -15,6 +15,9 @@ from broker.settings import CreateTopic, KafkaSettings
 SUFFIX: Final = "-usage"
 _BATCH = 500
 _PUBLISH_SECONDS = 5.0
+_UNHEARD_SECONDS = 10.0
+"""How long what was told may take to come back, before the client that reads is taken for one that knows no broker any
+more: see KafkaAdmin."""
 
 
 class KafkaUsage:
@@ -26,22 +29,23 @@ class KafkaUsage:
         settings = msgspec.structs.replace(settings, topic=settings.topic + SUFFIX, create_topic=create)
         self._name = settings.topic
         KafkaTopic(settings, retention_ms=2 * back_ms).open()
-        self._producer = make_client(
-            Producer,
-            client_config(
-                settings,
-                "usage",
-                QUIET | {"acks": "all", "linger.ms": 0, "delivery.timeout.ms": int(_PUBLISH_SECONDS * 1000)},
-                on_error=_ignore,
-            ),
+        self._writes = client_config(
+            settings,
+            "usage",
+            QUIET | {"acks": "all", "linger.ms": 0, "delivery.timeout.ms": int(_PUBLISH_SECONDS * 1000)},
+            on_error=_ignore,
         )
+        self._producer = make_client(Producer, self._writes)
         own = QUIET | {
             "group.id": "forebay-usage",  # librdkafka wants one; nothing joins or commits
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "fetch.wait.max.ms": 50,
         }
-        self._consumer = make_client(Consumer, client_config(settings, "usage", own, on_error=_ignore))
+        self._reads = client_config(settings, "usage", own, on_error=_ignore)
+        self._consumer = make_client(Consumer, self._reads)
+        self._told = 0.0
+        """When something was told of which nothing has come back yet; 0 where all has."""
         self._next = self._offset_of(int(time.time() * 1000) - back_ms)
         self._consumer.assign([TopicPartition(self._name, 0, self._next)])
 
@@ -61,7 +65,9 @@ class KafkaUsage:
             left = self._producer.flush(_PUBLISH_SECONDS + 1)
         if failed or left:
             why = text(failed[0]) if failed else "not confirmed in time"
+            self._producer = make_client(Producer, self._writes)
             raise LogUnavailable(f"usage cannot be told topic={self._name} error={why}")
+        self._told = self._told or time.monotonic()
 
     def read(self, timeout: float) -> list[bytes]:
         try:
@@ -77,6 +83,10 @@ class KafkaUsage:
                 self._next = (message.offset() or 0) + 1
             elif not trouble.retriable() and trouble.code() not in PASSING:
                 raise log_error(trouble, "reading usage")
+        if values:
+            self._told = 0.0
+        elif self._told and time.monotonic() - self._told > _UNHEARD_SECONDS:
+            self._replace_consumer()
         return values
 
     def catch_up(self, timeout: float) -> list[bytes]:
@@ -90,6 +100,13 @@ class KafkaUsage:
     def close(self) -> None:
         self._consumer.close()
         self._producer.flush(_PUBLISH_SECONDS)
+
+    def _replace_consumer(self) -> None:
+        """Goes on where it was."""
+        self._consumer.close()
+        self._consumer = make_client(Consumer, self._reads)
+        self._consumer.assign([TopicPartition(self._name, 0, self._next)])
+        self._told = 0.0
 
     def _offset_of(self, time_ms: int) -> int:
         """Of the first message since then."""

@@ -5,18 +5,25 @@ controller of itself more rarely than the controller wants to hear of it. Whethe
 within librdkafka, so what is to become of one that is lost is tested without it, too.
 """
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from broker import kafka_admin, kafka_topic
+from broker.kafka_group import KafkaSubscription
 from broker.kafka_topic import KafkaTopic
-from broker.log import LogUnavailable
-from tests.broker.kafka_harness import settings_of
+from broker.kafka_writer import KafkaWriter
+from broker.log import LogUnavailable, NewRecord
+from forebay.units import Duration
+from tests.broker.contract import wait_for
+from tests.broker.kafka_harness import Bereaved, KafkaHarness, settings_of
 from tests.peers.kafka import KafkaBroker
 from tests.peers.recipes import Recipe
 
@@ -26,16 +33,21 @@ LOST = "127.0.0.1:1"
 """Where no broker is: a client of it is as one that has forgotten them all."""
 FENCED = {"broker.session.timeout.ms": 1000, "broker.heartbeat.interval.ms": 2000}
 """A second out of every two or so."""
+EACH = 4
 CLIENTS = 16
 """Left to itself, about one in twenty that are told of no broker would never ask again."""
 
 
 @pytest.fixture
 def broker(peer: Callable[[str], Recipe], tmp_path: Path) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(peer("kafka-4.1"), tmp_path / "broker")
-    broker.configure(FENCED)
-    with broker:
+    with KafkaBroker(peer("kafka-4.1"), tmp_path / "broker") as broker:
         yield broker
+
+
+def fence(broker: KafkaBroker, properties: dict[str, int]) -> None:
+    broker.kill()
+    broker.configure(properties)
+    broker.start()
 
 
 def threads() -> int:
@@ -66,10 +78,68 @@ def test_questions_are_answered_after_a_broker_was_fenced(broker: KafkaBroker, t
     settings = settings_of(broker.bootstrap, broker.create_topic(topic_name))
     before = threads()
     topics = [KafkaTopic(settings) for _ in range(CLIENTS)]
+    fence(broker, FENCED)
     with ThreadPoolExecutor(CLIENTS) as askers:
         assert all(askers.map(lambda topic: describe(topic, 12), topics))
-        broker.kill()
-        broker.configure({})
-        broker.start()
+        fence(broker, {})
         assert all(askers.map(lambda topic: describe(topic, 60, once=True), topics))
     assert threads() - before < 6 * CLIENTS, "clients that were replaced have not ended"
+
+
+@pytest.mark.slow
+async def test_whoever_has_the_log_open_goes_on_after_a_broker_was_fenced(broker: KafkaBroker, topic_name: str) -> None:
+    settings = settings_of(broker.bootstrap, broker.create_topic(topic_name, 4), delivery_timeout=Duration.parse("3s"))
+    harness = KafkaHarness(settings)
+    worked: dict[str, int] = {}
+    ended = threading.Event()
+
+    def work(name: str, act: Callable[[], object]) -> None:
+        worked[name] = 0
+        while not ended.is_set():
+            with suppress(LogUnavailable):
+                worked[name] += bool(act())
+            time.sleep(0.05)
+
+    async def send(name: str, writer: KafkaWriter) -> None:
+        worked[name] = 0
+        while not ended.is_set():
+            with suppress(LogUnavailable):
+                await writer.append([NewRecord(partition, b"t", b"x") for partition in range(4)])
+                worked[name] += 1
+            await asyncio.sleep(0.05)
+
+    opened = [
+        (
+            await harness.writer(),
+            harness.reader(),
+            harness.subscription(f"group-{number}", Bereaved(), "static" if number % 2 else ""),
+        )
+        for number in range(EACH)
+    ]
+    tasks: list[asyncio.Future[None]] = []
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(3 * EACH) as pool:
+        for number, (writer, reader, member) in enumerate(opened):
+            tasks += [
+                asyncio.create_task(send(f"writer {number}", writer)),
+                loop.run_in_executor(pool, work, f"reader {number}", partial(reader.read, number, 0, 1000)),
+                loop.run_in_executor(pool, work, f"member {number}", partial(member.poll, 0.2, 1 << 20)),
+                loop.run_in_executor(pool, work, f"offset {number}", partial(committed, member)),
+            ]
+        try:
+            await wait_for(lambda: all(worked.values()), 30)
+            await asyncio.to_thread(fence, broker, FENCED)
+            await asyncio.sleep(10)
+            await asyncio.to_thread(fence, broker, {})
+            before = dict(worked)
+            await wait_for(lambda: all(worked[name] > before[name] for name in before), 90)
+        finally:
+            ended.set()
+            await asyncio.gather(*tasks)
+    await harness.close()
+
+
+def committed(member: KafkaSubscription) -> bool:
+    """Whether the question was answered."""
+    member.committed(0)
+    return True

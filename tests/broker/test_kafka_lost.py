@@ -1,21 +1,24 @@
 """A client that has forgotten every broker (test_kafka_fenced.py says how) is replaced, by whoever it belongs to."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from broker import kafka_admin, kafka_reader, kafka_topic, kafka_watch
+from broker import kafka_admin, kafka_reader, kafka_topic, kafka_usage, kafka_watch
 from broker.kafka_client import QUIET, client_config
 from broker.kafka_offsets import CommittedOffsets
 from broker.kafka_topic import KafkaTopic
+from broker.kafka_usage import KafkaUsage
 from broker.log import LogUnavailable, NewRecord
-from broker.settings import KafkaSettings
+from broker.settings import CreateTopic, KafkaSettings
 from forebay.units import Duration
 from tests.broker.contract import MANY, poll_all, values, wait_for
 from tests.broker.kafka_harness import Bereaved, KafkaHarness, settings_of
@@ -31,6 +34,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_topic, "REQUEST_SECONDS", 2.0)
     monkeypatch.setattr(kafka_admin, "REQUEST_SECONDS", 2.0)
     monkeypatch.setattr(kafka_reader, "REQUEST_SECONDS", 2.0)
+    monkeypatch.setattr(kafka_usage, "_UNHEARD_SECONDS", 1.0)
     monkeypatch.setattr(kafka_watch, "CLIENT_SECONDS", 1.0)
 
 
@@ -84,6 +88,30 @@ async def test_committed_offsets(harness: KafkaHarness) -> None:
         offsets.get(0)
     await wait_for(answered, 5)
     offsets.close()
+
+
+def test_a_usage_log(harness: KafkaHarness) -> None:
+    settings = msgspec.structs.replace(harness.settings, create_topic=CreateTopic(1, 1))
+    usage = KafkaUsage(settings, 60_000)
+
+    def hear(expected: bytes) -> None:
+        deadline = time.monotonic() + 20
+        heard: list[bytes] = []
+        while expected not in heard:
+            assert time.monotonic() < deadline
+            heard += usage.read(0.1)
+
+    usage.publish([b"1"])
+    hear(b"1")
+    usage._producer = Producer(lost(settings, **{"delivery.timeout.ms": "500"}))
+    with pytest.raises(LogUnavailable, match="usage cannot be told"):
+        usage.publish([b"2"])
+    usage.publish([b"3"])
+    hear(b"3")
+    usage._consumer = Consumer(lost(settings, **{"group.id": "lost"}))
+    usage.publish([b"4"])
+    hear(b"4")
+    usage.close()
 
 
 async def test_a_reader(harness: KafkaHarness) -> None:
