@@ -23,12 +23,12 @@ from bench.send import send, tenants_of
 from forebay.chart import short
 from tests.peers.process import free_port
 
-_SAMPLES_PER_SECOND = 200_000
-_REQUESTS_PER_SECOND = 1000
-"""That a slow machine sends."""
+_SAMPLES_PER_SECOND = 400_000
+_REQUESTS_PER_SECOND = 1500
+"""That a quiet machine takes."""
 _SHARE_OF_SLOT = 0.7
 """That sending a load may take."""
-_ATTEMPTS = 4
+_ATTEMPTS = 6
 _PARTITIONS = 4
 
 

@@ -1,14 +1,17 @@
 """What is stored once the compactor is done: `python -m bench.stored`, beside a Prometheus block of the same samples.
 
 And once more with an HA pair that sends everything twice: Forebay keeps one copy, where `ha` is on for the tenant.
+A segment ends its chunks: `--slot` must be longer than sending takes, as half an hour is of 120 samples, or there are
+more bytes.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +42,17 @@ class Compacted(ForebayEmbedded):
             time.sleep(0.5)
 
 
-def measure(load: Load, slot: int) -> list[tuple[str, int, int]]:
-    """(name, bytes, samples) of Prometheus, of Forebay, and of Forebay with a pair."""
+@dataclass(frozen=True)
+class Stored:
+    name: str
+    load: Load
+    size: int
+    samples: int
+    """By the blocks' own count."""
+
+
+def measure(load: Load, slot: int) -> list[Stored]:
+    """Of Prometheus, of Forebay, and of Forebay with a pair."""
     pair = replace(load, replicas=2)
     with tempfile.TemporaryDirectory(prefix="forebay-bench-") as scratch:
         place = Path(scratch)
@@ -49,10 +61,12 @@ def measure(load: Load, slot: int) -> list[tuple[str, int, int]]:
             ("Forebay, compacted", load, Compacted(place / "single", slot, {})),
             ("Forebay, compacted, an HA pair sending", pair, Compacted(place / "pair", slot, {"ha": {"tenants": "*"}})),
         )
-        return [
-            (name, run(receiver, each, list(bodies(each, time.time_ns() // 1_000_000))).stored_bytes, each.samples)
-            for name, each, receiver in runs
-        ]
+        found = []
+        for name, each, receiver in runs:
+            size = run(receiver, each, list(bodies(each, time.time_ns() // 1_000_000))).stored_bytes
+            metas = [json.loads((block / "meta.json").read_text()) for block in receiver.blocks()]
+            found.append(Stored(name, each, size, sum(meta["stats"]["numSamples"] for meta in metas)))
+        return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,15 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slot", type=int, default=60, help="segment.interval in seconds")
     parser.add_argument("--values", choices=SHAPES, nargs="+", default=["mixed"], help="what the series measure")
     options = parser.parse_args(arguments)
-    print("| values | what | bytes a sample, index included | to Prometheus' block | to one sender |")
+    print(
+        "| values | what | stored samples, for each different one | bytes a sample, index included | to Prometheus' |"
+    )
     print("|---|---|---|---|---|")
     for values in options.values:
         found = measure(Load(options.series, options.scrapes, values=values), options.slot)
-        (_, theirs, _), (_, single, _), _ = found
-        for name, size, samples in found:
-            ours = name.startswith("Forebay")
-            ratios = (f"{size / theirs:.4f}", f"{size / single:.4f}") if ours else ("", "")
-            print(f"| {values} | {name} | {size / samples:.3f} | {ratios[0]} | {ratios[1]} |", flush=True)
+        for each in found:
+            cells = (
+                values,
+                each.name,
+                f"{each.samples / each.load.samples:.4f}",
+                f"{each.size / each.load.samples:.3f}",
+                f"{each.size / found[0].size:.4f}",
+            )
+            print(f"| {' | '.join(cells)} |", flush=True)
     return 0
 
 

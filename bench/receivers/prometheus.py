@@ -46,6 +46,10 @@ class Prometheus(Receiver):
         answer = json.loads(post(f"http://127.0.0.1:{self._port}/api/v1/admin/tsdb/snapshot"))
         self._snapshot = self._data / "snapshots" / answer["data"]["name"]
 
+    def blocks(self) -> list[Path]:
+        """Of the snapshot."""
+        return [meta.parent for meta in self._snapshot.rglob("meta.json")]
+
     def stored_bytes(self) -> int:
         return block_bytes(self._snapshot)
 
