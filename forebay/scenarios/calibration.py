@@ -39,7 +39,7 @@ class Calibration:
     gateway_rate: float = Figure(1e6 / 0.71, "samples", "measured", _BROKER)
     gateway_scaled_after: float = Figure(60, "s", "assumed", "HorizontalPodAutoscaler and a start of a pod")
     gateway_queue: float = Figure(64 * MIB, "bytes", "published", "broker.kafka.queue_bytes")
-    consumer_rate: float = Figure(1e6 / 0.98, "samples", "measured", f"{_BROKER}: to published blocks")
+    consumer_rate: float = Figure(1e6 / 0.98, "samples", "measured", f"{_BROKER}: to published blocks, segments of 1 s")
     rebuild_rate: float = Figure(30e6 / 10.1, "samples", "measured", f"{_RESTART}: 30M samples read again")
     assign_seconds: float = Figure(1.36, "s", "measured", f"{_ELASTIC}: dynamic members, 1 to 4, until assigned")
     heartbeat: float = Figure(3, "s", "published", "librdkafka, heartbeat.interval.ms")
