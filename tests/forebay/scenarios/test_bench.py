@@ -6,14 +6,21 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from forebay import bench
 from forebay.flags import make_parser, parse_flags
-from forebay.main import main
 from forebay.scenarios.run import DESIGNS
 from forebay.scenarios.scenario import SCENARIOS
+from forebay.settings import Settings
+from tests.forebay import server
+
+
+def run(*arguments: str) -> int:
+    """Not by main, which would send this process' logs to what pytest captures."""
+    return bench.run(parse_flags(["bench", *arguments]), Settings())
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert main(["bench", *arguments]) == 0
+    assert run(*arguments) == 0
     return capsys.readouterr().out
 
 
@@ -50,13 +57,13 @@ def test_a_chart_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
 
 
 def test_a_chart_of_many_is_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["bench", "scenarios", f"--chart={tmp_path / 'chart.svg'}"]) == 2
+    assert run("scenarios", f"--chart={tmp_path / 'chart.svg'}") == 2
     assert "one scenario at one size" in capsys.readouterr().err
     assert not (tmp_path / "chart.svg").exists()
 
 
 def test_a_chart_that_cannot_be_written_is_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["bench", "scenarios", "scale-up", "--size=6:1M", f"--chart={tmp_path}"]) == 3
+    assert run("scenarios", "scale-up", "--size=6:1M", f"--chart={tmp_path}") == 3
     assert "cannot write" in capsys.readouterr().err
 
 
@@ -86,3 +93,10 @@ def test_figures_are_printed_with_their_sources(capsys: pytest.CaptureFixture[st
     document = json.loads(printed(capsys, "figures", "--json"))
     assert document["receiver_rate"]["value"] == 50_000
     assert document["receiver_rate"]["kind"] == "measured"
+
+
+def test_the_command_runs_it_without_settings_or_a_log() -> None:
+    result = server.run("bench", "scenarios", "node-loss", "--size=6:1M", "--design=hashring")
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[1].split()[:3] == ["node-loss", "6:1M", "hashring"]
+    assert result.stderr == ""

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from forebay.main import main
+from forebay.bench import run
+from forebay.flags import parse_flags
+from forebay.settings import Settings
 
 _ROOT = Path(__file__).parent.parent.parent.parent
 _COMMAND = re.compile(r"^    forebay bench ([^\n]*)\n\n((?:\|[^\n]*\n)+)", re.MULTILINE)
@@ -20,7 +22,7 @@ def _slow(command: str) -> bool:
     "command", [pytest.param(each, marks=pytest.mark.slow if _slow(each) else ()) for each in TABLES]
 )
 def test_a_table_is_what_its_command_prints(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", *command.split(), "--markdown"]) == 0
+    assert run(parse_flags(["bench", *command.split(), "--markdown"]), Settings()) == 0
     assert capsys.readouterr().out == TABLES[command]
 
 

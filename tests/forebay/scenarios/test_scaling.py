@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forebay import bench
-from forebay.main import main
+from forebay.flags import parse_flags
 from forebay.scenarios.autoscaler import SYNC_SECONDS, Autoscaler, Behavior
 from forebay.scenarios.calibration import Calibration
 from forebay.scenarios.day import DAY, STEP_AT, factor
 from forebay.scenarios.scaling import BEHAVIORS, METRICS, STEP_SECONDS, Scaled, scale
+from forebay.settings import Settings
 
 AT_ONCE = Behavior(up_window=0, up_pods=100, up_period=15, down_window=0, down_pods=100, down_period=15, most=50)
 
@@ -103,7 +104,7 @@ def test_it_is_printed_and_drawn(
 ) -> None:
     chart = tmp_path / "chart.svg"
     monkeypatch.setattr(bench, "METRICS", METRICS[:2])
-    assert main(["bench", "scaling", "--json", f"--chart={chart}"]) == 0
+    assert bench.run(parse_flags(["bench", "scaling", "--json", f"--chart={chart}"]), Settings()) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["metric"] for row in rows] == [metric.name for metric in METRICS[:2]]
     lines = list(ET.fromstring(chart.read_text()).iter("{http://www.w3.org/2000/svg}polyline"))
