@@ -17,8 +17,8 @@ from forebay.exit_codes import FAILED, OK, START_FAILED, USAGE
 from forebay.flags import Flags
 from forebay.limits_live import try_live
 from forebay.limits_log import LogRange, not_judged, resolve, try_on_log
-from forebay.limits_meter import LimitsMeter
 from forebay.limits_text import document, render
+from forebay.meter import Meter
 from forebay.overrides_file import load_overrides
 from forebay.parts import LOG
 from forebay.replay import read_bound
@@ -69,7 +69,7 @@ def _over_log(flags: Flags, settings: Settings, overrides: Overrides) -> _Found:
         reader = open_reader(settings.broker, flags.data_dir / LOG)
         parts.callback(reader.close)
         spans = resolve(log_range, reader)
-        meter = LimitsMeter(sys.stderr, SystemClock(), within(spans))
+        meter = Meter(sys.stderr, SystemClock(), "limits test", within(spans))
         parts.callback(meter.clear)
         window = int(settings.gateway.active_series_window)
         report = try_on_log(
@@ -94,7 +94,7 @@ def _live(flags: Flags, settings: Settings, overrides: Overrides) -> _Found:
     clock = SystemClock()
     interrupted = threading.Event()
     before = signal.signal(signal.SIGINT, lambda _number, _frame: interrupted.set())
-    meter = LimitsMeter(sys.stderr, clock, round(asked.duration.seconds))
+    meter = Meter(sys.stderr, clock, "limits test", round(asked.duration.seconds))
     try:
         found = try_live(
             asked.urls,
