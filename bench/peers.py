@@ -27,8 +27,10 @@ from bench.receivers.receiver import Receiver
 from bench.receivers.services import Services, services
 from bench.receivers.thanos import ThanosReceive
 from bench.receivers.victoria_metrics import VictoriaMetrics
+from bench.send import SendError
 from bench.tables import results_table
 from bench.values import SHAPES
+from tests.peers.process import PeerError
 from tests.peers.recipes import BENCH_PEERS, PEERS
 
 
@@ -96,11 +98,16 @@ def compete(names: Sequence[str], load: Load, repeat: int, slot: int, scratch: P
     with contextlib.ExitStack() as running:
         ours = cache(lambda: running.enter_context(services(scratch / "services")))
         for number in range(repeat):
-            for name in names:
+            for name in list(rounds):
                 contestant = CONTESTANTS[name]
                 with tempfile.TemporaryDirectory(dir=scratch) as place:
                     receiver = contestant.make(Path(place), ours, slot)
-                    result = run(receiver, replace(load, message=contestant.message), sent[contestant.message])
+                    try:
+                        result = run(receiver, replace(load, message=contestant.message), sent[contestant.message])
+                    except (SendError, PeerError, OSError) as error:
+                        say(f"round {number + 1}, {name} failed, and is left out: {error}: {error.__cause__}")
+                        del rounds[name]
+                        continue
                 rounds[name].append(result)
                 load_average = os.getloadavg()[0]
                 say(f"round {number + 1}, {name}: {result.rate:,.0f} a CPU-second, load average {load_average:.1f}")

@@ -38,7 +38,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _RECEIVE_BYTES = 1 << 16
 _RETRY_SECONDS = 0.1
 _GIVE_UP_SECONDS = 60.0
-"""For a receiver that closes connections."""
+"""For one body, to a receiver that closes connections or answers 5xx."""
 
 
 class _Connection:
@@ -130,7 +130,7 @@ class _Work:
             self.took.append(time.monotonic() - began)
             if status in {200, 204}:
                 return True
-            if status != 503:
+            if status < 500 or time.monotonic() > deadline:
                 raise SendError(f"status {status}: {text[:300]!r}")
             time.sleep(_RETRY_SECONDS)
 
@@ -152,7 +152,7 @@ def send(
     tenants: Sequence[Mapping[str, str]] = ({},),
     lanes: bool = False,
 ) -> Sent:
-    """Returns when every body was acknowledged; what met a 503 or a closed connection is sent again. Raises SendError.
+    """Returns when every body was acknowledged; what met a 5xx or a closed connection is sent again. Raises SendError.
 
     Connections go to the ports in turn. Body number n has the headers of the tenant n modulo their number besides.
     With `lanes` a connection sends the bodies whose number is its own modulo the number of connections, as a sender's

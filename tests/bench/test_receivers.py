@@ -16,7 +16,7 @@ from bench.receivers.forebay import ForebayEmbedded
 from bench.receivers.prometheus import Prometheus
 from bench.receivers.receiver import Receiver
 from bench.receivers.victoria_metrics import VictoriaMetrics
-from bench.send import Sent
+from bench.send import SendError, Sent
 from bench.tables import COLUMNS, results_table
 from tests.peers.recipes import BENCH_PEERS, PEERS, Recipe
 
@@ -138,3 +138,17 @@ def test_only_what_grows_differs_along_a_curve() -> None:
         assert len({replace(step.load, series=1, tenants=1, labels=4, churn=0) for step in steps}) == 1, name
     assert {step.load.series for step in curves_of["tenants"]} == {100_000}
     assert {step.load.requests_per_scrape for step in curves_of["tenants"]} == {10_000}
+
+
+def test_a_receiver_that_fails_is_left_out_of_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def run_or_fail(receiver: Receiver, load: Load, _: object) -> Result:
+        if isinstance(receiver, Prometheus):
+            raise SendError("refused")
+        return result(receiver.name, 1.0)
+
+    monkeypatch.setattr(peers, "run", run_or_fail)
+    rounds = peers.compete(["victoria-metrics", "prometheus", "forebay"], Load(100, 1), 2, 3, tmp_path)
+    assert {name: len(results) for name, results in rounds.items()} == {"victoria-metrics": 2, "forebay": 2}
+    assert "prometheus failed, and is left out: refused" in capsys.readouterr().err
