@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from math import fsum
 
 from forebay.scenarios.balance import balanced
 from forebay.scenarios.calibration import Calibration
@@ -155,7 +156,7 @@ class ForebayDesign(LogFed):
         if self._full_at != self.rate:
             most = self.group.segment_bytes / self.given.record_sample
             slot = self.rate * self.group.segment_seconds
-            self._full = sum(min(most, share * slot) for share in self.readers.shares)
+            self._full = fsum(min(most, share * slot) for share in self.readers.shares)
             self._full_at = self.rate
         return held(self.given, self.nodes, self.size.series, self._full)
 

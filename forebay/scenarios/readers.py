@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import fsum
 from typing import NamedTuple
 
 _NOTHING = 1e-6
@@ -80,7 +81,7 @@ class Readers:
         for partition, share in enumerate(self.shares):
             if partition not in self.behind:
                 self._settled[self.owner[partition]] += share
-        self._settled_sum = sum(self._settled.values())
+        self._settled_sum = fsum(self._settled.values())
         whole = dict.fromkeys(self.owner, 0.0)
         for owner, share in zip(self.owner, self.shares, strict=True):
             whole[owner] += share
@@ -111,7 +112,7 @@ class Readers:
 
     @property
     def lag(self) -> float:
-        return sum(each.lag for each in self.behind.values())
+        return fsum(each.lag for each in self.behind.values())
 
     def step(self, now: float, seconds: float, arrived: float, heat: float = 1.0) -> None:
         """`arrived` samples came by their shares, and `heat` of what is `extra`; owners take what they can."""
@@ -152,7 +153,7 @@ class Readers:
                 needs.append(0.0)
         settled = arrived * max(self._settled.get(owner, 0.0), 0.0) / self.capacity
         time = max(0.0, seconds * self.speed.get(owner, 1.0) - settled)
-        wanted = sum(needs)
+        wanted = fsum(needs)
         part = min(1.0, time / wanted) if wanted else 0.0
         self.worked += wanted * part
         for partition, need in zip(partitions, needs, strict=True):

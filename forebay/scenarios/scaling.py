@@ -4,7 +4,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, fsum
 from typing import NamedTuple
 
 from forebay.scenarios.autoscaler import SYNC_SECONDS, Autoscaler, Behavior
@@ -151,11 +151,11 @@ class _Day:
 
     def _read(self, now: float, behind: float, lag: float) -> Reading:
         design = self._design
-        opened = sum(design.opened(partition, now) for partition in range(_GROUP.partitions))
+        opened = fsum(design.opened(partition, now) for partition in range(_GROUP.partitions))
         self._memory = max(self._memory, held(self._given, design.nodes, _SERIES, opened) / design.nodes)
         return Reading(
-            sum(self._rates) / len(self._rates),
-            sum(self._busy) / len(self._busy),
+            fsum(self._rates) / len(self._rates),
+            fsum(self._busy) / len(self._busy),
             self._memory,
             lag,
             behind,
