@@ -16,7 +16,7 @@ from wire.walk cimport NO_MEMORY, Walk
 from wire.written_labels cimport NEVER, Written, written_prefetch, written_when
 
 cdef enum:
-    AHEAD_OF_LOOKUP = 20
+    AHEAD_OF_LOOKUP = 48     # measured: 20 cost 17 ns a series more where the table lies beyond caches
     SAMPLES_TAG = 0x12       # of a TimeSeries in a record
     VALUE_TAG = 0x09
     TIME_TAG = 0x10
