@@ -35,6 +35,8 @@ class KafkaAdmin:
         self._config = client_config(settings, "admin", QUIET, on_error=self._note)
         self._mutex = threading.Lock()
         self._number = 0
+        self._answered = -1
+        """The number of the client that was last answered."""
         self._client = make_client(AdminClient, self._config)
         self.trouble: KafkaError | None = None
         """What the connections met since the last question began."""
@@ -52,7 +54,7 @@ class KafkaAdmin:
             client.poll(0)  # what is over, with old log lines
             self.trouble = None
             answers = request(client)
-            return {key: answer.result(REQUEST_SECONDS + _GRACE_SECONDS) for key, answer in answers.items()}
+            found = {key: answer.result(REQUEST_SECONDS + _GRACE_SECONDS) for key, answer in answers.items()}
         except FutureTimeoutError as error:
             self._renew(number)
             raise LogUnavailable(f"kafka does not answer while={doing}") from error
@@ -61,8 +63,30 @@ class KafkaAdmin:
             if error.args[0].code() in UNANSWERED:
                 self._renew(number)
             raise
+        else:
+            self._answered = number
+            return found
         finally:
             del client  # an exception keeps this frame alive, and would keep the client and its threads
+
+    def prepare(self, topic: str) -> None:
+        """Before a question about leaders. Blocks. Raises KafkaException.
+
+        A new client that asks it while it goes over from the bootstrap servers to the brokers themselves may lose it,
+        and says so only when its time is over.
+        """
+        with self._mutex:
+            client, number = self._client, self._number
+        try:
+            if self._answered != number:
+                client.list_topics(topic, timeout=REQUEST_SECONDS)
+                self._answered = number
+        except KafkaException as error:
+            if error.args[0].code() in UNANSWERED:
+                self._renew(number)
+            raise
+        finally:
+            del client
 
     def renew(self) -> None:
         """Whoever asks next has a new client: what this one said shows that it does not know the cluster any more."""

@@ -199,6 +199,7 @@ class KafkaTopic:
         deadline = time.monotonic() + REQUEST_SECONDS
         while True:
             try:
+                self._admin.prepare(self._name)
                 answers = self._admin.ask(
                     lambda admin: admin.list_offsets(asked, request_timeout=REQUEST_SECONDS), doing
                 )
