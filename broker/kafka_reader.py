@@ -37,6 +37,8 @@ class KafkaReader:
         self._opened = self._topic.find()
         self._mutex = threading.Lock()
         self._idle: list[_Cursor] = []
+        self._ends: dict[int, int] = {}
+        """By partition, when it was last asked for: up to there are records."""
         self._closed = False
 
     @property
@@ -58,14 +60,22 @@ class KafkaReader:
         return self._topic.offset_for_time(partition, time)
 
     def read(self, partition: int, offset: int, max_bytes: int) -> list[Record]:
-        end = self.end_offset(partition)
-        offset = max(offset, self.start_offset(partition))
+        try:
+            return self._read(partition, offset, max_bytes)
+        except _Removed:
+            return self._read(partition, max(offset, self.start_offset(partition)), max_bytes)
+
+    def _read(self, partition: int, offset: int, max_bytes: int) -> list[Record]:
+        end = self._ends.get(partition, 0)
+        if offset >= end:
+            end = self._ends[partition] = self.end_offset(partition)
         if offset >= end:
             return []
         try:
             with self._cursor(partition, offset) as cursor:
                 return cursor.read(end, max_bytes)
         except LogUnavailable:
+            self._ends.pop(partition, None)
             self.confirm()  # of another topic there may be nothing to read here for ever
             raise
 
@@ -103,6 +113,10 @@ class KafkaReader:
                 self._idle.append(cursor)
                 return
         cursor.close()
+
+
+class _Removed(LogUnavailable):
+    """Retention has overtaken the place."""
 
 
 class _Cursor:
@@ -169,7 +183,7 @@ class _Cursor:
             if trouble is None:
                 self._ahead.append(to_record(message))
             elif trouble.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its name is so
-                raise LogUnavailable(f"records were removed while they were read partition={self.place[0]}")
+                raise _Removed(f"records were removed while they were read partition={self.place[0]}")
             elif not trouble.retriable() and trouble.code() not in PASSING:
                 raise log_error(trouble, "reading")
         return bool(messages)
