@@ -11,10 +11,16 @@ from consumers.annotations import Annotations
 from consumers.exemplars import Exemplar, Exemplars
 from consumers.head import HOLDS_EXEMPLARS, HOLDS_METADATA, Bounds, Head
 from consumers.metadata import FamilyMetadata, Metadata
+from tests.consumers.head_oracle import Entry, named
 from tests.consumers.memory_log import MemoryLog
+from tests.consumers.records_v2 import hashed, of_version_2
 from tests.consumers.rehearsal import START, Rehearsal, one
+from tests.wire import record_v2
+from tests.wire.labels_oracle import text_field, varint
 from tests.wire.messages import MetricMetadata, WriteRequest
+from tests.wire.record_v2 import RecordV2
 from tsdb.matcher import Matcher, MatchType
+from wire.hashing import tenant_seed
 
 NOW = 1_700_006_400_000
 EVERY = (-(1 << 62), 1 << 62)
@@ -202,3 +208,18 @@ def test_exemplars_and_metadata_are_counted_and_kept(tmp_path: Path) -> None:
     assert len(kept.exemplars.select([], START, START)) == 1
     assert list(kept.metadata.families()) == ["up"]
     assert world.metric("annotated_tenants") == 1
+
+
+def test_exemplars_of_series_that_are_named_by_hash_have_their_labels(tmp_path: Path) -> None:
+    world = Rehearsal(MemoryLog(), MemoryBucket(), tmp_path)
+    entry, seed = Entry(named(job="a"), [(START, 1)]), tenant_seed(b"tenant")
+    world.log.append(0, of_version_2([entry], seed=seed), START, version=2)
+    name, elements = hashed(entry, seed)
+    elements += text_field(3, b"\x11" + struct.pack("<d", 2.5) + b"\x18" + varint(START))
+    value = record_v2.encode(RecordV2(label_window=1, hashed=((name, elements),)))
+    world.log.append(0, value, START, version=2)
+    world.run()
+    kept = world.consumer.annotations.of("tenant")
+    assert kept is not None
+    (found,) = kept.exemplars.select([], START, START)
+    assert found == (entry.labels, [Exemplar((), 2.5, START)])
