@@ -8,7 +8,10 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from wire.canonical cimport LabelPair, compare_bytes, is_metric_name, labels_size, write_labels
+from wire.canonical cimport (
+    LabelPair, SHORT_LABEL, SHORT_LABEL_OVERHEAD, compare_bytes, is_metric_name, labels_size, write_labels,
+    write_short_labels
+)
 from wire.cursor cimport Cursor
 from wire.limits cimport Limits
 from wire.plan cimport _grown
@@ -82,7 +85,9 @@ cdef inline uint8_t _kind_of(const LabelPair* pair, const Replicas* replicas) no
     return CLUSTER if _is_label(pair, replicas.cluster_label, replicas.cluster_label_size) else 0
 
 cdef inline bint _write_pair(KnownPairs* k, KnownPair* known, const LabelPair* pair) noexcept nogil:
-    cdef uint64_t size = labels_size(pair, 1)
+    cdef uint64_t texts = <uint64_t>pair.name_size + pair.value_size
+    cdef bint is_short = texts <= SHORT_LABEL
+    cdef uint64_t size = texts + SHORT_LABEL_OVERHEAD if is_short else labels_size(pair, 1)
     cdef void* written
     if size > MAX_KNOWN or k.written_size + size > <uint32_t>-1:
         return False
@@ -90,10 +95,13 @@ cdef inline bint _write_pair(KnownPairs* k, KnownPair* known, const LabelPair* p
     if written == NULL:
         return False
     k.written = <uint8_t*>written
-    write_labels(k.written + k.written_size, pair, 1)
+    if is_short:
+        write_short_labels(k.written + k.written_size, pair, 1)
+    else:
+        write_labels(k.written + k.written_size, pair, 1)
     known.written = <uint32_t>k.written_size
     known.size = <uint16_t>size
-    known.overhead = <uint8_t>(size - pair.name_size - pair.value_size)
+    known.overhead = <uint8_t>(size - texts)
     k.written_size += size
     return True
 
@@ -125,7 +133,11 @@ cdef inline bint _learn_pair(
 cdef inline bint _follows(const Symbols* s, uint32_t before, uint32_t name) noexcept nogil:
     cdef const Symbol* left = &s.found[before]
     cdef const Symbol* right = &s.found[name]
-    return compare_bytes(symbol_text(s, left), left.size, symbol_text(s, right), right.size) < 0
+    cdef const uint8_t* first = symbol_text(s, left)
+    cdef const uint8_t* second = symbol_text(s, right)
+    if right.size and first[0] != second[0]:  # mostly the first bytes decide
+        return first[0] < second[0]
+    return compare_bytes(first, left.size, second, right.size) < 0
 
 cdef inline bint _know_pair(
     KnownPairs* k,
