@@ -265,6 +265,24 @@ async def test_what_is_too_old_to_rely_on_is_forgotten(
     assert (labels.count(), labels.memory) == (0, 0)
 
 
+async def test_what_is_younger_stays_known(
+    gateway: Gateway, labels: LabelTables, log: TimedLog, clock: ManualClock
+) -> None:
+    old, young = (snappy.compress(body_of(range(first, first + 300))) for first in (0, 1000))
+    assert (await gateway.write(old))[0] == 204
+    clock.advance(R / 2000)
+    log.append_time += R // 2
+    assert (await gateway.write(young))[0] == 204
+    clock.advance(R / 2000 + 1)
+    log.append_time += R // 2 + 1000
+    labels.sweep()
+    assert labels.count() == 300
+    log.records.clear()
+    log.times.clear()
+    assert (await gateway.write(young))[0] == 204
+    assert (labelled(log.records), rows(log.records)) == (0, 300)
+
+
 async def test_replicas_are_named_in_records_of_version_2(
     make_gateway: MakeGateway, labels: LabelTables, log: TimedLog
 ) -> None:
