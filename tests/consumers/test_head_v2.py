@@ -151,6 +151,17 @@ def test_records_that_are_refused_or_left_out_teach() -> None:
     assert made.counts.stored == 2
 
 
+@pytest.mark.parametrize("at", range(16))
+def test_all_of_a_hash_counts(at: int) -> None:
+    made = head()
+    made.append(of_version_2([Entry(SERIES[0], ONE)]), NOW, 2, 1)
+    other = bytearray(hash_of(SERIES[0]))
+    other[at] ^= 1
+    value = record_v2.encode(RecordV2(label_window=1, rows=(Row(bytes(other), NOW, 1),)))
+    with pytest.raises(LabelsUnknown, match=other.hex()):
+        made.append(value, NOW, 2, 2)
+
+
 def test_a_malformed_record_teaches_nothing() -> None:
     made = head()
     good = labelled(Entry(SERIES[0], ONE))
