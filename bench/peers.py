@@ -28,7 +28,7 @@ from bench.receivers.services import Services, services
 from bench.receivers.thanos import ThanosReceive
 from bench.receivers.victoria_metrics import VictoriaMetrics
 from bench.send import SendError
-from bench.tables import results_table
+from bench.tables import name_of, results_table
 from bench.values import SHAPES
 from tests.peers.process import PeerError
 from tests.peers.recipes import BENCH_PEERS, PEERS
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sender = max(result.sent.cpu_seconds / result.cpu_seconds for results in rounds.values() for result in results)
     print(f"the sender's CPU was at most {sender:.1%} of a receiver's; {time.monotonic() - began:.0f} s in all")
     if options.chart:
-        rows = [(results[0].name, statistics.median(result.rate for result in results)) for results in rounds.values()]
+        rows = [(name_of(results), statistics.median(result.rate for result in results)) for results in rounds.values()]
         options.chart.write_text(bars("samples per CPU-second, from the socket until stored", rows))
     return 0
 

@@ -23,7 +23,7 @@ def _each(figure: Callable[[Result], float], style: str = ",.0f") -> Cell:
     return cell
 
 
-def _name(results: Sequence[Result]) -> str:
+def name_of(results: Sequence[Result]) -> str:
     return results[0].name + (", remote-write 2.0" if results[0].load.message == 2 else "")
 
 
@@ -48,7 +48,7 @@ def _latency(results: Sequence[Result]) -> str:
 
 
 COLUMNS: dict[str, Cell] = {
-    "receiver": _name,
+    "receiver": name_of,
     "samples/s": _each(lambda r: r.load.samples / r.sent.seconds),
     "samples per CPU-second until acknowledged": _each(lambda r: r.load.samples / r.accepted_cpu_seconds),
     "until stored": _each(lambda r: r.rate),
