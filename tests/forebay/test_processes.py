@@ -117,7 +117,9 @@ def topic(kafka: KafkaBroker, topic_name: str) -> KafkaSettings:
 @pytest.fixture
 def gateway(topic: KafkaSettings, tmp_path: Path) -> Iterator[Role]:
     section = {"type": "kafka", "kafka": {"bootstrap_servers": topic.bootstrap_servers, "topic": topic.topic}}
-    with Role("gateway", tmp_path, {"broker": section}, "--web.processes=2", "--web.enable-lifecycle") as role:
+    patient = {"burst_wait": "30s", "standing_wait": "30s"}  # a slow machine is no overload
+    settings = {"broker": section, "gateway": patient}
+    with Role("gateway", tmp_path, settings, "--web.processes=2", "--web.enable-lifecycle") as role:
         role.ready()
         yield role
 
