@@ -5,12 +5,19 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 
 from forebay.clock import ManualClock
 from tests.leftovers import held, left
 from tests.peers.kafka import KafkaBroker
 from tests.peers.recipes import PEERS, Recipe
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "any-machine", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
