@@ -43,20 +43,6 @@ def everything(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def answer_to(watched: Watched, raw: Raw) -> bytes:
-    """What comes, of up to three attempts: a server that does not read on has its kernel reset the connection, and a
-    reset may overtake the answer (RFC 9112, 9.6)."""
-    answer = b""
-    for _ in range(3 if raw.statuses else 1):
-        with connect(watched) as connection:
-            with contextlib.suppress(OSError):  # it may be closed before all of it is sent
-                connection.sendall(raw.data)
-            answer = everything(connection)
-        if answer:
-            break
-    return answer
-
-
 def metric(watched: Watched, name: str, labels: str = "") -> float:
     text = call("GET", f"{watched.server.url}/metrics").text
     found = re.search(rf"^{name}{re.escape(labels)} (\S+)$", text, re.MULTILINE)
@@ -66,7 +52,10 @@ def metric(watched: Watched, name: str, labels: str = "") -> float:
 
 @pytest.mark.parametrize("raw", EVERY, ids=str)
 def test_it_has_one_answer(watched: Watched, raw: Raw) -> None:
-    answer = answer_to(watched, raw)
+    with connect(watched) as connection:
+        with contextlib.suppress(OSError):  # it may be closed before all of it is sent
+            connection.sendall(raw.data)
+        answer = everything(connection)
     statuses = [int(status) for status in _STATUS.findall(answer)]
     assert len(statuses) == bool(raw.statuses), answer
     assert set(statuses) <= set(raw.statuses), answer[:1000]
